@@ -1,0 +1,236 @@
+"""What suites use: fixtures, and `Check`, which records what one check saw.
+
+A suite function reads like a sentence of the deployment guide; it takes the thing it judges as a fixture (named
+by the resource's kind) and records what it sees:
+
+    def test_running_count(ecs_service: EcsService, aws: Aws, check: Check) -> None:
+        \"\"\"As many tasks run as are desired, and at least as many as the profile wants.\"\"\"
+
+Its docstring's first line is the check's title. A failed ``assert`` with a message is a failure; a
+`harness.aws.faults.Fault` ends as its kind says; any other exception is an error, because a gate that broke did
+not pass.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import pytest
+
+from harness.gates.context import GateContext
+from harness.masking import mask
+from harness.model import (
+    Cause,
+    CheckResult,
+    Evidence,
+    Finding,
+    Measurement,
+    Outcome,
+    Phase,
+    Subject,
+    ThresholdResult,
+    Unit,
+)
+from harness.profile import Profile
+from harness.threshold import Threshold, show
+
+T = TypeVar("T")
+CONTEXT = pytest.StashKey[GateContext]()
+CHECK = pytest.StashKey["Check"]()
+
+
+class Ended(Exception):  # noqa: N818 - an outcome, not an error
+    """Ends a check with an outcome that is not a pass."""
+
+    def __init__(self, outcome: Outcome, reason: str, *, hint: str = "", cause: Cause | None = None) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+        self.hint = hint
+        self.cause = cause
+
+
+@dataclass
+class Check:
+    """Collects what one check sees; everything recorded is masked and lands in the verdict."""
+
+    id: str
+    folder: Path
+    """The run's folder; evidence is written below it."""
+    gate: str
+    resource: str = ""
+    title: str = ""
+    hint: str = ""
+    measurements: list[Measurement] = field(default_factory=list)
+    thresholds: list[ThresholdResult] = field(default_factory=list)
+    files: list[Evidence] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+    subjects: list[Subject] = field(default_factory=list)
+
+    def measure(
+        self, metric: str, value: Fraction | float | None, unit: Unit = Unit.COUNT, *, sample: int = 1
+    ) -> Measurement:
+        """Record a number, in the unit's base (seconds, ratio, bytes); `sample` is how much stands behind it."""
+        measurement = Measurement.of(metric, value, unit, sample=sample)
+        self.measurements.append(measurement)
+        return measurement
+
+    def judge(self, *thresholds: Threshold, hint: str = "") -> None:
+        """Hold thresholds against what was measured, all of them, and end the check where one does not hold.
+
+        A metric without a sample is inconclusive, never a pass.
+        """
+        by_metric = {measurement.metric: measurement for measurement in self.measurements}
+        results = [threshold.judge(by_metric.get(threshold.metric)) for threshold in thresholds]
+        self.thresholds.extend(results)
+        if broken := [result for result in results if result.held is False]:
+            self.fail(
+                "; ".join(
+                    f"{r.metric} is {show(r.actual, r.unit)}, the rule is {r.threshold}" for r in broken
+                ),
+                hint=hint,
+            )
+        if empty := [result.metric for result in results if result.held is None]:
+            self.inconclusive(
+                Cause.NOTHING_CHECKED, f"nothing was measured for {', '.join(empty)}", hint=hint
+            )
+
+    def fact(self, name: str, value: object) -> None:
+        """Put something seen on record: an advisory source's date, a running digest, a tool's version."""
+        self.facts[name] = mask(str(value))
+
+    def subject(self, subject: Subject) -> None:
+        """Say what an image is, by its bytes; it becomes part of what the verdict speaks of."""
+        self.subjects.append(subject)
+
+    def finding(self, finding: Finding) -> None:
+        """Add one thing a tool found at one place."""
+        self.findings.append(
+            Finding(finding.rule, mask(finding.message), finding.severity, finding.path, finding.line)
+        )
+
+    def diagnose(self, lines: str | Iterable[str]) -> None:
+        """Add what one would look up next: stopped-task reasons, last log lines, the slowest requests."""
+        for line in lines.splitlines() if isinstance(lines, str) else lines:
+            self.notes.append(mask(line))
+
+    def evidence(self, name: str, content: str | bytes | Path, media_type: str = "text/plain") -> Evidence:
+        """Keep a file as evidence. Text is masked on the way to disk; a `Path` below the run's folder stays where it is.
+
+        A file that a tool wrote (a `Path`) is masked in place when it is text.
+        """
+        target = (
+            content
+            if isinstance(content, Path)
+            else self.folder / self.gate / "evidence" / _slug(self.id) / name
+        )
+        data = content.read_bytes() if isinstance(content, Path) else content
+        try:
+            text = data.decode() if isinstance(data, bytes) else data
+            raw = mask(text).encode()
+        except UnicodeDecodeError:
+            raw = data if isinstance(data, bytes) else data.encode()
+        if not isinstance(content, Path) or raw != data:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(raw)
+        relative = target.resolve().relative_to(self.folder.resolve())
+        entry = Evidence(name, relative.as_posix(), hashlib.sha256(raw).hexdigest(), len(raw), media_type)
+        self.files.append(entry)
+        return entry
+
+    def fail(self, reason: str, *, hint: str = "") -> NoReturn:
+        """End as failed: what was found is not what must be."""
+        raise Ended(Outcome.FAILED, reason, hint=hint or self.hint)
+
+    def error(self, reason: str, *, hint: str = "") -> NoReturn:
+        """End as error: the check or a tool broke, so nothing is known."""
+        raise Ended(Outcome.ERROR, reason, hint=hint or self.hint)
+
+    def inconclusive(self, cause: Cause, reason: str, *, hint: str = "") -> NoReturn:
+        """End as inconclusive: it ran, but what it saw proves nothing."""
+        raise Ended(Outcome.INCONCLUSIVE, reason, hint=hint or self.hint, cause=cause)
+
+    def skip(self, cause: Cause, reason: str, *, hint: str = "") -> NoReturn:
+        """End as skipped: the proof could not be had for a cause outside the check."""
+        raise Ended(Outcome.SKIPPED, reason, hint=hint or self.hint, cause=cause)
+
+    def eventually(
+        self, look: Callable[[], T], until: Callable[[T], bool], *, timeout: float, interval: float = 0.2
+    ) -> T:
+        """Poll something that is only eventually consistent, to a deadline; returns the last thing seen either way.
+
+        The caller judges what it gets: at the deadline that is the state that did not change.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            seen = look()
+            if until(seen) or time.monotonic() >= deadline:
+                return seen
+            time.sleep(min(interval, max(0.0, deadline - time.monotonic())))
+            interval = min(interval * 1.5, 5.0)
+
+    def result(
+        self, outcome: Outcome, reason: str = "", *, hint: str = "", cause: Cause | None = None
+    ) -> CheckResult:
+        """Everything recorded so far, as a result."""
+        return CheckResult(
+            id=self.id,
+            gate=self.gate,
+            outcome=outcome,
+            title=self.title,
+            resource=self.resource,
+            reason=mask(reason),
+            hint=mask(hint),
+            cause=cause,
+            measurements=tuple(self.measurements),
+            thresholds=tuple(self.thresholds),
+            evidence=tuple(self.files),
+            findings=tuple(self.findings),
+            diagnosis=tuple(self.notes),
+            facts=dict(self.facts),
+            subjects=tuple(self.subjects),
+        )
+
+
+def _slug(text: str) -> str:
+    return "".join(char if char.isalnum() or char in "-._" else "-" for char in text).strip("-")
+
+
+@pytest.fixture
+def check(request: pytest.FixtureRequest) -> Check:
+    """What this check sees is recorded here."""
+    return request.node.stash[CHECK]
+
+
+@pytest.fixture(scope="session")
+def context(request: pytest.FixtureRequest) -> GateContext:
+    """This run: its id, folders, images and subjects."""
+    return request.config.stash[CONTEXT]
+
+
+@pytest.fixture(scope="session")
+def profile(context: GateContext) -> Profile:
+    """The environment's profile."""
+    return context.profile
+
+
+@pytest.fixture(scope="session")
+def phase(context: GateContext) -> Phase:
+    """When in the release this run takes place."""
+    return context.phase
+
+
+@pytest.fixture(scope="session")
+def prepared(context: GateContext) -> Mapping[str, Any]:
+    """What the gate's `prepare` found out before its checks (for `integration`: the census)."""
+    import json
+
+    path = context.work / "prepared.json"
+    found: Mapping[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found

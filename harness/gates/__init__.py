@@ -1,0 +1,87 @@
+"""The gates: one file per gate with its table of a profile and what it needs; one row each in `GATES`.
+
+Adding a gate is a file here with its row, and a folder of the same name in ``suites/``.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from harness.aws import resource_types
+from harness.model import ExpectedCheck, ExpectedGate, Phase
+from harness.profile import Profile, Tables
+from harness.profile.schema import GateConfig
+
+ALWAYS = "subject"
+"""The gate that is part of every run: what is released, by its bytes."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One kind of proof.
+
+    `config` is the class of its table in a profile; `depends` the gates whose proof it builds on; `prepare` a
+    function that runs once before its checks (``prepare(context) -> facts``, JSON values written to the ledger).
+    """
+
+    name: str
+    title: str
+    config: str
+    depends: tuple[str, ...] = ()
+    prepare: str = ""
+
+    def config_type(self) -> type[GateConfig]:
+        """The class of its table, imported now."""
+        kind: type[GateConfig] = resolve(self.config)
+        return kind
+
+
+GATES: dict[str, Gate] = {
+    gate.name: gate
+    for gate in (
+        Gate("subject", "What is released, by its bytes", "harness.gates.subject:SubjectConfig"),
+        Gate("unit", "The application's unit tests and their coverage", "harness.gates.unit:UnitConfig"),
+        Gate("lint", "Linters and formatters", "harness.gates.lint:LintConfig"),
+        Gate("security", "Bandit and Safety", "harness.gates.security:SecurityConfig"),
+        Gate(
+            "integration",
+            "The deployed environment, against AWS",
+            "harness.gates.integration:IntegrationConfig",
+            prepare="harness.gates.integration:census",
+        ),
+        Gate(
+            "load",
+            "Load against the deployed endpoints",
+            "harness.gates.load:LoadConfig",
+            depends=("integration",),
+        ),
+        Gate("smoke", "Health of the deployed endpoints", "harness.gates.smoke:SmokeConfig"),
+    )
+}
+
+
+def resolve(target: str) -> Any:  # noqa: ANN401 - what it is, the row's reader knows
+    """The object behind ``module:name``."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def tables() -> Tables:
+    """What a profile may hold: every gate's table and every kind of resource."""
+    return Tables({gate.name: gate.config_type() for gate in GATES.values()}, resource_types())
+
+
+def plan(profile: Profile, phase: Phase) -> tuple[tuple[ExpectedGate, ...], tuple[ExpectedCheck, ...]]:
+    """The gates and mandatory checks that a verdict of this profile and phase must account for, in order.
+
+    Known from the profile alone, so that a verifier without pytest or suites derives the same list.
+    """
+    gates: list[ExpectedGate] = []
+    checks: list[ExpectedCheck] = []
+    layers = profile.phases.get(phase, ())
+    names = [(layer, name) for layer, group in enumerate(layers) for name in group]
+    for layer, name in [(0, ALWAYS), *names]:
+        config = profile.gates[name]
+        gates.append(ExpectedGate(name, layer, config.min_checks, GATES[name].depends, config.budget))
+        checks.extend(config.expected(name, profile, phase))
+    return tuple(gates), tuple(checks)

@@ -1,0 +1,43 @@
+"""``smoke``: after the deploy, each health endpoint answers well several times in a row."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from harness.model import ExpectedCheck, Phase
+from harness.profile.schema import PLACE, Duration, GateConfig, Section
+
+
+class Endpoint(Section):
+    """``[[gates.smoke.endpoints]]``: one URL, and what a healthy answer is."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    url: Annotated[str, PLACE]
+    expect_status: int = Field(default=200, ge=100, le=599)
+    expect_body: str = ""
+    """A regular expression that must be found in the body."""
+    expect_json: dict[str, str | int | bool] = Field(default_factory=dict)
+    """Keys and values that the JSON body must hold."""
+    probes: int = Field(default=3, ge=1, le=100)
+    """Good answers in a row that make it healthy."""
+    interval: Duration = 0.2
+    timeout: Duration = 5.0
+    deadline: Duration = 120.0
+    """How long it may take to become healthy."""
+
+
+class SmokeConfig(GateConfig):
+    """``[gates.smoke]``."""
+
+    endpoints: list[Endpoint] = Field(default_factory=list)
+
+    def expected(self, gate: str, profile: Any, phase: Phase) -> Iterable[ExpectedCheck]:  # noqa: ANN401
+        """One check an endpoint."""
+        for endpoint in self.endpoints:
+            yield ExpectedCheck(f"{gate}.endpoints.is_healthy[{endpoint.name}]", gate, endpoint.name)
+        yield from super().expected(gate, profile, phase)
+
+    def parameters(self, profile: Any, phase: Phase) -> Mapping[str, Iterable[tuple[str, Any]]]:  # noqa: ANN401, ARG002
+        """The endpoints."""
+        return {"endpoint": [(endpoint.name, endpoint) for endpoint in self.endpoints]}

@@ -1,0 +1,1 @@
+"""Load: Locust run as a program, its requests recorded exactly, its figures turned into measurements."""

@@ -1,0 +1,83 @@
+"""A named environment: what must be there, which gates run, which rules hold. Read from TOML, validated whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from harness.errors import ProfileError
+from harness.model import Phase
+from harness.profile.schema import (
+    AppConfig,
+    AwsConfig,
+    GateConfig,
+    LocalConfig,
+    PolicyConfig,
+    ReportsConfig,
+    Resource,
+    SuitesConfig,
+)
+
+G = TypeVar("G", bound=GateConfig)
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What may stand in a profile beyond its own sections: gates by name, resources by path (``ecs.services``)."""
+
+    gates: Mapping[str, type[GateConfig]]
+    resources: Mapping[str, type[Resource]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value of a profile and where it came from (``staging.toml:12``, ``--set``, ``GONOGO_AWS__REGION``)."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A validated profile.
+
+    `resolved` is the merged TOML as plain values (it rebuilds the same profile in a child process); `settings`
+    holds every leaf by its dotted key with its source; `places` are the keys left out of the policy digest.
+    """
+
+    name: str
+    description: str
+    app: AppConfig
+    aws: AwsConfig
+    local: LocalConfig
+    policy: PolicyConfig
+    reports: ReportsConfig
+    suites: SuitesConfig
+    phases: Mapping[Phase, tuple[tuple[str, ...], ...]]
+    gates: Mapping[str, GateConfig]
+    resources: Mapping[str, tuple[Resource, ...]]
+    resolved: Mapping[str, Any] = field(repr=False)
+    settings: Mapping[str, Setting] = field(default_factory=dict, repr=False)
+    places: frozenset[str] = frozenset()
+
+    def gate(self, name: str, kind: type[G]) -> G:
+        """The configuration of one gate, as the type its file declares."""
+        config = self.gates[name]
+        if not isinstance(config, kind):
+            raise ProfileError(
+                f"gate {name!r} is configured as {type(config).__name__}",
+                hint="this is a bug in the gate's file",
+            )
+        return config
+
+    def of(self, kind: type[R]) -> tuple[R, ...]:
+        """All declared resources of one kind."""
+        return tuple(item for group in self.resources.values() for item in group if isinstance(item, kind))
+
+    def overrides(self) -> dict[str, Setting]:
+        """The values that came from the command line or the environment instead of a file."""
+        return {
+            key: setting
+            for key, setting in self.settings.items()
+            if setting.source == "--set" or setting.source.startswith("GONOGO_")
+        }

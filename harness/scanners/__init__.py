@@ -1,0 +1,1 @@
+"""External tools that read source and dependencies: one file per tool, each runs it and reads its report."""
