@@ -5,7 +5,6 @@ Reading is strict: an unknown enum value, a missing key or a wrong type is an er
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -13,9 +12,14 @@ from pydantic import TypeAdapter
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=64)
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
+_adapters: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """Building one costs milliseconds, so each is kept."""
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def dump(value: object) -> Any:  # noqa: ANN401 - JSON is what it is
@@ -29,7 +33,8 @@ def load(kind: type[T], data: object) -> T:
     Raises:
         pydantic.ValidationError: the data is not of that shape.
     """
-    return _adapter(kind).validate_json(json.dumps(data))
+    value: T = _adapter(kind).validate_json(json.dumps(data))
+    return value
 
 
 def canonical(data: Mapping[str, Any]) -> bytes:

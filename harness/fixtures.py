@@ -205,7 +205,8 @@ def _slug(text: str) -> str:
 @pytest.fixture
 def check(request: pytest.FixtureRequest) -> Check:
     """What this check sees is recorded here."""
-    return request.node.stash[CHECK]
+    recorded: Check = request.node.stash[CHECK]
+    return recorded
 
 
 @pytest.fixture(scope="session")

@@ -286,6 +286,8 @@ class Policy:
 
     skips: Mapping[Cause, Decision]
     max_flaky: int = 0
+    waivers: tuple[str, ...] = ()
+    """The ids of the waivers that hold; a result that names any other is judged as if it named none."""
 
 
 @dataclass(frozen=True)

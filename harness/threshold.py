@@ -150,11 +150,12 @@ def show(value: Fraction | None, unit: Unit) -> str:
 
 def _digits(value: Fraction) -> str:
     """Two decimals, or as many more as keep a number that is not whole from looking whole."""
-    for places in (2, 4, 6, 9):
-        text = f"{float(value):.{places}f}"
-        if Fraction(text) == value or (Fraction(text).denominator != 1 and places >= 2):
+    text = f"{float(value):.2f}"
+    for places in (4, 6, 9):
+        if Fraction(text) == value or Fraction(text).denominator != 1:
             break
-    return text.rstrip("0").rstrip(".") if "." in text else text
+        text = f"{float(value):.{places}f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def _known_units() -> str:
