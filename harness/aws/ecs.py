@@ -1,11 +1,11 @@
 """ECS: services, their rollouts and tasks."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from harness.model import Phase
-from harness.profile.schema import Resource
+from harness.profile.schema import IMAGE, Resource
 
 
 class EcsService(Resource):
@@ -15,7 +15,7 @@ class EcsService(Resource):
 
     cluster: str
     service: str
-    image: str = ""
+    image: Annotated[str, IMAGE] = ""
     """The image (a key of ``[app] images``) that its tasks run."""
     min_tasks: int = Field(default=1, ge=1)
     log_group: str = ""

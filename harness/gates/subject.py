@@ -1,16 +1,17 @@
 """``subject``: what is released, by its bytes. Part of every run, beside the first layer."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.model import ExpectedCheck, Phase
-from harness.profile.schema import GateConfig
+from harness.profile.schema import Duration, GateConfig
 
 
 class SubjectConfig(GateConfig):
     """``[gates.subject]``: nothing to set beyond what every gate has; `[app]` says what is released."""
 
-    budget: float = 60.0
+    always: ClassVar[bool] = True
+    budget: Duration = 60.0
 
     def expected(self, gate: str, profile: Any, phase: Phase) -> Iterable[ExpectedCheck]:  # noqa: ANN401
         """The source always; images are added by the run when it is asked about some."""

@@ -1,11 +1,22 @@
 """What a profile is made of. Gates and AWS services hand in tables of these classes; unknown keys are errors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
+from pydantic_core import CoreSchema, core_schema
 
+from harness.errors import ThresholdError
 from harness.model import Cause, Decision, ExpectedCheck, Phase, Unit
+from harness.profile.units import write_duration, write_rate, write_size
 from harness.threshold import Threshold, parse, parse_duration, parse_quantity
 
 
@@ -16,50 +27,97 @@ class Place:
 PLACE = Place()
 
 
-def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+@dataclass(frozen=True)
+class Reference:
+    """Marks a key whose text, unless empty, must be a key of the profile's table `table`."""
+
+    table: tuple[str, ...]
 
 
-def _size(value: object) -> object:
-    if not isinstance(value, str):
+IMAGE = Reference(("app", "images"))
+"""The name of an image, as a key of ``[app] images``."""
+
+FROM_FILE: dict[str, bool] = {"from_file": True}
+"""The validation context of values that a person wrote: there, a number without its unit is an error."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Marks a value that a profile holds as text with a unit or an operator: how it is read and written back.
+
+    In Python such a value may be given as what it is read to (``300.0`` seconds); in a profile it may not, because
+    a bare 5 does not say five of what.
+    """
+
+    read: Callable[[str], object]
+    write: Callable[[Any], str]
+    pattern: str
+    examples: tuple[str, ...]
+
+    def _read(self, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str):
+            try:
+                return self.read(value)
+            except ThresholdError as error:
+                msg = f"{error.message}; {error.hint}"
+                raise ValueError(msg) from error
+        if info.context == FROM_FILE:
+            msg = f"must be text such as {' or '.join(map(repr, self.examples))}"
+            raise ValueError(msg)
         return value
+
+    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Text first becomes the value; rules are dumped as their text."""
+        if source is not Threshold:
+            return core_schema.with_info_before_validator_function(self._read, handler(source))
+        return core_schema.with_info_before_validator_function(
+            self._read,
+            core_schema.is_instance_schema(Threshold),
+            serialization=core_schema.plain_serializer_function_ser_schema(self.write),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The written form."""
+        return {"type": "string", "pattern": self.pattern, "examples": list(self.examples)}
+
+
+def _size(value: str) -> int:
     quantity = parse_quantity(value)
     if quantity.unit is not Unit.BYTES:
-        msg = f"{value!r} is not a size; write it as 512MB or 2GB"
-        raise ValueError(msg)
+        raise ThresholdError(f"{value!r} is not a size", hint="write it as 512MB or 2GB")
     return int(quantity.value)
 
 
-def _rate(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def _rate(value: str) -> float:
     quantity = parse_quantity(value)
     if quantity.unit is not Unit.PER_SECOND:
-        msg = f"{value!r} is not a rate; write it as 50/s"
-        raise ValueError(msg)
+        raise ThresholdError(f"{value!r} is not a rate", hint="write it as 50/s")
     return float(quantity.value)
 
 
-def rule(metric: str) -> Any:  # noqa: ANN401 - annotation metadata
+_NUMBER = r"^\s*\d+(\.\d+)?\s*"
+DURATION = Written(parse_duration, write_duration, _NUMBER + r"(ms|s|m|h|d)\s*$", ("30s", "5m", "24h"))
+SIZE = Written(_size, write_size, _NUMBER + r"(B|KB|MB|GB)\s*$", ("512MB", "2GB"))
+RATE = Written(_rate, write_rate, _NUMBER + r"/[sm]\s*$", ("50/s",))
+
+
+def rule(metric: str = "") -> Written:
     """Metadata for a key that holds one rule on a known metric, as in ``coverage = ">= 80%"``."""
-    return BeforeValidator(lambda value: parse(value, metric=metric) if isinstance(value, str) else value)
+    return Written(
+        lambda text: parse(text, metric=metric),
+        lambda threshold: threshold.text,
+        r"^\s*([a-z][a-z0-9_.]*\s*)" + ("?" if metric else "") + r"(>=|<=|==|<|>)\s*\d",
+        (">= 80%",) if metric else ("success_rate >= 95%", "avg_response_time < 2s"),
+    )
 
 
-_text = {"type": "string"}
-Duration = Annotated[
-    float, BeforeValidator(_duration), WithJsonSchema({**_text, "examples": ["30s", "5m", "24h"]})
-]
+Duration = Annotated[float, DURATION]
 """A length of time, in seconds; written ``30s``, ``5m``, ``24h``."""
-Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({**_text, "examples": ["512MB", "2GB"]})]
+Size = Annotated[int, SIZE]
 """A number of bytes; written ``512MB``, ``2GB``."""
-Rate = Annotated[float, BeforeValidator(_rate), WithJsonSchema({**_text, "examples": ["50/s"]})]
+Rate = Annotated[float, RATE]
 """A frequency per second; written ``50/s``."""
-Rule = Annotated[
-    Threshold,
-    BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value),
-    PlainSerializer(lambda value: value.text),
-    WithJsonSchema({**_text, "examples": ["success_rate >= 95%", "avg_response_time < 2s"]}),
-]
+Rule = Annotated[Threshold, rule()]
 """A threshold that names its metric."""
 
 
@@ -67,7 +125,11 @@ class Section(BaseModel):
     """A table of a profile: frozen, and a key it does not know is an error."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
 
@@ -146,8 +208,11 @@ class GateConfig(Section):
     """``[gates.NAME]``: what every gate has; the gate's own file adds its keys.
 
     A subclass overrides `expected` with the checks that a verdict must account for, and `parameters` with the
-    things its suite is parametrized over.
+    things its suite is parametrized over. Every key has a default, so that a profile need not mention the gate.
     """
+
+    always: ClassVar[bool] = False
+    """Part of every run: phases do not list it."""
 
     budget: Duration = 300.0
     """The longest it may take; then its whole process tree is ended and the gate is an error."""
