@@ -1,0 +1,115 @@
+"""Reading a verdict's bytes: strict JSON in the one canonical form, then the closed shapes."""
+
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from harness.codec import canonical
+from harness.errors import VerdictError
+from harness.verdict.format import Statement
+
+_EXACT = re.compile(r"-?\d{1,400}(/\d{1,400})?", re.ASCII)
+_EXACT_KEYS = frozenset({"value", "actual", "limit"})
+
+
+class Unreadable(StrEnum):
+    """Why bytes are not a verdict; codes of `harness.errors.VerdictError`."""
+
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed"
+    NOT_CANONICAL = "not_canonical"
+    UNKNOWN_VALUE = "unknown_value"
+    ALTERED = "altered"
+    INCONSISTENT = "inconsistent"
+
+
+def encode(statement: Mapping[str, Any]) -> bytes:
+    """The one byte string of a statement: canonical JSON and a line feed."""
+    return canonical(statement) + b"\n"
+
+
+def read(raw: bytes) -> dict[str, Any]:
+    """Bytes to JSON values: one object, no key twice, no NaN, in canonical form.
+
+    Raises:
+        VerdictError: they are not.
+    """
+    if not raw.strip():
+        refuse(Unreadable.TRUNCATED, "the verdict is empty")
+    try:
+        data = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        again = encode(data) if isinstance(data, dict) else b""
+    except json.JSONDecodeError as error:
+        if error.pos >= len(error.doc.rstrip()) or not raw.rstrip().endswith(b"}"):
+            refuse(Unreadable.TRUNCATED, f"the verdict ends in the middle, after {len(raw)} bytes")
+        refuse(Unreadable.MALFORMED, f"the verdict is not JSON: {error}")
+    except (ValueError, RecursionError) as error:
+        refuse(Unreadable.MALFORMED, f"the verdict is not JSON: {str(error)[:200]}")
+    if not isinstance(data, dict):
+        refuse(Unreadable.MALFORMED, "the verdict is not a JSON object")
+    if again != raw:
+        refuse(Unreadable.NOT_CANONICAL, "the verdict is not written in canonical form")
+    _exact_numbers(data)
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        msg = f"the key {next(name for name in names if names.count(name) > 1)!r} stands there twice"
+        raise ValueError(msg)
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    msg = f"{name} is not a number"
+    raise ValueError(msg)
+
+
+def _exact_numbers(data: object) -> None:
+    """Fractions must be written as ``19/20``: a reader that takes ``1e999999999`` would be busy for ever."""
+    waiting = [data]
+    while waiting:
+        match waiting.pop():
+            case dict() as found:
+                for key, value in found.items():
+                    if key in _EXACT_KEYS and isinstance(value, str) and not _EXACT.fullmatch(value):
+                        if "unit" in found:
+                            refuse(Unreadable.MALFORMED, f"{value[:80]!r} is not an exact number")
+                    else:
+                        waiting.append(value)
+            case list() as items:
+                waiting.extend(items)
+            case _:
+                pass
+
+
+def typed(data: dict[str, Any]) -> Statement:
+    """JSON values to the closed shapes; an enum value that nobody knows has a code of its own.
+
+    Raises:
+        VerdictError: they do not fit.
+    """
+    try:
+        return Statement.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] in ("enum", "literal_error"):
+            refuse(
+                Unreadable.UNKNOWN_VALUE,
+                f"{place}: {str(first['input'])[:80]!r} is not a value this version knows",
+            )
+        refuse(Unreadable.MALFORMED, f"{place}: {first['msg'][:200]}")
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        refuse(Unreadable.MALFORMED, f"not a verdict: {str(error)[:200]}")
+
+
+def refuse(code: Unreadable, message: str) -> NoReturn:
+    """Say that bytes are not a verdict, and why."""
+    raise VerdictError(code.value, message, hint="run the gates again; a verdict is never repaired by hand")

@@ -1,0 +1,416 @@
+"""Verifying: may this verdict be relied on, here and now, for exactly this release?
+
+The consumer brings its own profile, plan and time; the verdict brings claims. Each claim is held against what the
+consumer knows, in a fixed order, and the first that does not hold is the reason, with a code of its own.
+"""
+
+import hashlib
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from harness.errors import ExitCode, UsageError, VerdictError
+from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase, Reason
+from harness.policy import decide
+from harness.profile import Profile
+from harness.verdict.info import SOURCE, RunInfo, emulated, image_check, resource_uri, rules
+from harness.verdict.statement import Verdict, parse
+from harness.verdict.store import RUNS
+
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far the clocks of who decided and who verifies may be apart."""
+
+T = TypeVar("T")
+
+
+class Refusal(StrEnum):
+    """Why a verdict does not let a deploy go on: one stable code each, in the order they are looked for."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed"
+    NOT_CANONICAL = "not_canonical"
+    UNKNOWN_VALUE = "unknown_value"
+    ALTERED = "altered"
+    INCONSISTENT = "inconsistent"
+    PENDING = "pending"
+    SUBJECT = "subject"
+    SOURCE = "source"
+    ENVIRONMENT = "environment"
+    STAND_IN = "stand_in"
+    PHASE = "phase"
+    POLICY = "policy"
+    FROM_THE_FUTURE = "from_the_future"
+    EXPIRED = "expired"
+    EXPECTED_GATES = "expected_gates"
+    EXPECTED_CHECKS = "expected_checks"
+    PARTIAL = "partial"
+    EVIDENCE_MISSING = "evidence_missing"
+    EVIDENCE = "evidence"
+    NOT_DERIVABLE = "not_derivable"
+    NO_GO = "no_go"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+class Refused(VerdictError):
+    """A verdict that was read and may not be used for what was asked; `verdict` is what it says all the same."""
+
+    def __init__(self, code: Refusal, message: str, verdict: Verdict, *, hint: str) -> None:
+        super().__init__(code.value, message, hint=hint)
+        self.verdict = verdict
+
+
+class NotGo(Refused):
+    """A usable verdict that says something else than GO; the exit code is the decision's."""
+
+
+class _NoGo(NotGo):
+    exit_code: ClassVar[ExitCode] = ExitCode.NO_GO
+
+
+class _Inconclusive(NotGo):
+    exit_code: ClassVar[ExitCode] = ExitCode.INCONCLUSIVE
+
+
+class _Error(NotGo):
+    exit_code: ClassVar[ExitCode] = ExitCode.ERROR
+
+
+class _Pending(NotGo):
+    exit_code: ClassVar[ExitCode] = ExitCode.PENDING
+
+
+_NOT_GO: Mapping[Decision, tuple[type[NotGo], Refusal]] = {
+    Decision.NO_GO: (_NoGo, Refusal.NO_GO),
+    Decision.INCONCLUSIVE: (_Inconclusive, Refusal.INCONCLUSIVE),
+    Decision.ERROR: (_Error, Refusal.ERROR),
+    Decision.PENDING: (_Pending, Refusal.PENDING),
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the consumer asks, all of it from the consumer's own side.
+
+    `subjects` maps each image about to be deployed to its ``sha256:…``; `source` is the digest of the source, or
+    empty. `gates` and `checks` are the plan of the consumer's profile, `policy_digest` that profile's.
+    """
+
+    profile: Profile
+    gates: Sequence[ExpectedGate]
+    checks: Sequence[ExpectedCheck]
+    policy_digest: str
+    phase: Phase
+    subjects: Mapping[str, str]
+    now: datetime
+    source: str = ""
+    require_evidence: bool = False
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A verdict that is GO for what was asked. `reasons` are the skips and waivers its GO rests on."""
+
+    verdict: Verdict
+    path: Path
+    evidence: int
+    """Evidence files that were there and held."""
+    expires: datetime
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """What its GO allows and says."""
+        return self.verdict.decided.reasons
+
+
+def verify(
+    path: Path,
+    *,
+    profile: Profile,
+    gates: Sequence[ExpectedGate],
+    checks: Sequence[ExpectedCheck],
+    policy_digest: str,
+    phase: Phase,
+    subjects: Mapping[str, str],
+    now: datetime,
+    source: str = "",
+    require_evidence: bool = False,
+) -> Verified:
+    """Accept the verdict at `path` as a GO for exactly what is asked, or raise the first reason not to.
+
+    Raises:
+        UsageError: nothing was asked for, or a digest is not one.
+        VerdictError: refused; `code` is a `Refusal`, `exit_code` says whether it was unusable or not GO.
+    """
+    asked = Question(
+        profile, gates, checks, policy_digest, phase, subjects, now, source.lower(), require_evidence
+    )
+    _check_question(asked)
+    verdict = parse(_load(path))
+    if verdict.decision is Decision.PENDING:
+        raise _not_go(verdict)
+    for rule in _RULES:
+        rule(verdict, asked)
+    evidence = _hold_evidence(path, verdict, asked)
+    if decide(verdict.record) != verdict.decided:
+        raise Refused(
+            Refusal.NOT_DERIVABLE,
+            f"the stated {verdict.decision} does not follow from the verdict's own record",
+            verdict,
+            hint="run the gates again; a verdict is never repaired by hand",
+        )
+    if verdict.decision is not Decision.GO:
+        raise _not_go(verdict)
+    return Verified(verdict, path, evidence, _expiry(verdict.info, profile))
+
+
+def _check_question(asked: Question) -> None:
+    if not asked.subjects and not asked.source:
+        raise UsageError(
+            "nothing was asked for: a verdict is a GO for certain bytes only",
+            hint="name what is about to be deployed: --image NAME@sha256:…, or --source COMMIT",
+        )
+    for name, digest in asked.subjects.items():
+        if not is_digest(digest):
+            raise UsageError(
+                f"image {name}: {digest!r} is not a digest",
+                hint=f"a tag can move; write --image {name}@sha256:… with the 64 digits of what is deployed",
+            )
+    if asked.source and not _is_hex(asked.source.removeprefix("sha256:"), (40, 64)):
+        raise UsageError(
+            f"source {asked.source!r} is not a full commit id or digest",
+            hint="write all 40 (or 64) digits, as `git rev-parse HEAD` does",
+        )
+
+
+def is_digest(text: str) -> bool:
+    """Whether it reads ``sha256:`` and 64 hexadecimal digits."""
+    return text.startswith("sha256:") and _is_hex(text.removeprefix("sha256:"), (64,))
+
+
+def _is_hex(text: str, lengths: tuple[int, ...]) -> bool:
+    return len(text) in lengths and all(char in "0123456789abcdef" for char in text)
+
+
+def _load(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise VerdictError(
+            Refusal.MISSING.value, f"{path}: there is no verdict", hint="run the gates first: gonogo gate"
+        ) from None
+    except OSError as error:
+        raise VerdictError(
+            Refusal.UNREADABLE.value,
+            f"{path}: the verdict cannot be read: {error.strerror}",
+            hint="look at the path and its permissions",
+        ) from error
+
+
+def _not_go(verdict: Verdict) -> NotGo:
+    kind, code = _NOT_GO[verdict.decision]
+    first = verdict.decided.reasons[0]
+    place = first.check or first.gate
+    return kind(
+        code,
+        f"the verdict is {verdict.decision}: {f'{place}: ' if place else ''}{first.text}",
+        verdict,
+        hint=first.hint or "see `gonogo explain`",
+    )
+
+
+def _subjects(verdict: Verdict, asked: Question) -> None:
+    for name, digest in asked.subjects.items():
+        subject = verdict.info.subject(name)
+        if subject is None or name not in verdict.info.images:
+            known = ", ".join(sorted(verdict.info.images)) or "none"
+            raise Refused(
+                Refusal.SUBJECT,
+                f"the verdict does not speak of image {name}; its images: {known}",
+                verdict,
+                hint=f"run the gates with --image {name}=…",
+            )
+        stated = f"sha256:{subject.digest.get('sha256', '')}"
+        if stated != digest:
+            raise Refused(
+                Refusal.SUBJECT,
+                f"image {name}: the verdict is about {stated}, not {digest}",
+                verdict,
+                hint="deploy what was judged, or judge what is deployed",
+            )
+    if asked.source:
+        source = verdict.info.subject(SOURCE)
+        found = set(source.digest.values()) if source else set()
+        if asked.source.removeprefix("sha256:") not in found:
+            raise Refused(
+                Refusal.SOURCE,
+                f"source: the verdict is about {', '.join(sorted(found)) or 'none'}, not {asked.source}",
+                verdict,
+                hint="run the gates on this commit",
+            )
+
+
+def _environment(verdict: Verdict, asked: Question) -> None:
+    info, expected = verdict.info, resource_uri(asked.profile)
+    if (info.profile, info.resource_uri) != (asked.profile.name, expected):
+        raise Refused(
+            Refusal.ENVIRONMENT,
+            f"the verdict is about {info.profile} at {info.resource_uri}, not {asked.profile.name} at {expected}",
+            verdict,
+            hint=f"run the gates with --profile {asked.profile.name}",
+        )
+    if info.stand_in and not emulated(asked.profile):
+        raise Refused(
+            Refusal.STAND_IN,
+            f"an emulator answered for {info.resource_uri}",
+            verdict,
+            hint="run the gates against the environment itself",
+        )
+
+
+def _phase(verdict: Verdict, asked: Question) -> None:
+    if verdict.info.phase is not asked.phase:
+        raise Refused(
+            Refusal.PHASE,
+            f"the verdict is about {verdict.info.phase}, not {asked.phase}",
+            verdict,
+            hint=f"run the gates with --phase {asked.phase}",
+        )
+
+
+def _policy(verdict: Verdict, asked: Question) -> None:
+    info = verdict.info
+    if info.policy_digest != asked.policy_digest:
+        changed = ", ".join(f"{key} ({each.source})" for key, each in info.overrides.items())
+        raise Refused(
+            Refusal.POLICY,
+            f"the verdict was decided by policy {info.policy_digest[:12]}, "
+            f"profile {asked.profile.name} has {asked.policy_digest[:12]}"
+            + (f"; the run overrode {changed}" if changed else ""),
+            verdict,
+            hint="run the gates with the profile as it is here, without overrides, and with this version",
+        )
+    if verdict.record.policy != rules(asked.profile):
+        raise Refused(
+            Refusal.POLICY,
+            "the verdict's record holds other rules than the policy it names",
+            verdict,
+            hint="run the gates again; a verdict is never repaired by hand",
+        )
+
+
+def _expiry(info: RunInfo, profile: Profile) -> datetime:
+    """The earlier of what the verdict says and what the consumer's policy allows."""
+    by_policy = (info.finished or info.started) + timedelta(seconds=profile.policy.max_age)
+    return min(info.expires or by_policy, by_policy)
+
+
+def _age(verdict: Verdict, asked: Question) -> None:
+    made = verdict.info.finished or verdict.info.started
+    if made > asked.now + CLOCK_SKEW:
+        raise Refused(
+            Refusal.FROM_THE_FUTURE,
+            f"the verdict is from {made:%Y-%m-%d %H:%M:%S} UTC, and it is {asked.now:%Y-%m-%d %H:%M:%S} UTC",
+            verdict,
+            hint="set the clocks right",
+        )
+    expires = _expiry(verdict.info, asked.profile)
+    if asked.now >= expires:
+        raise Refused(
+            Refusal.EXPIRED,
+            f"the verdict expired at {expires:%Y-%m-%d %H:%M:%S} UTC",
+            verdict,
+            hint="run the gates again",
+        )
+
+
+def _complete(verdict: Verdict, asked: Question) -> None:
+    """The plan is the consumer's own, with one check for each image that the run was asked about."""
+    wanted = (*asked.checks, *(image_check(name) for name in verdict.info.images))
+    for code, difference in (
+        (Refusal.EXPECTED_GATES, _difference(asked.gates, verdict.record.gates, lambda gate: gate.name)),
+        (Refusal.EXPECTED_CHECKS, _difference(wanted, verdict.record.checks, lambda check: check.id)),
+    ):
+        if difference:
+            raise Refused(
+                code,
+                f"the {code.value.removeprefix('expected_')} that the verdict accounts for are not those of "
+                f"profile {asked.profile.name}, {asked.phase}: {difference}",
+                verdict,
+                hint="run the gates with the profile as it is here",
+            )
+    if verdict.record.partial:
+        raise Refused(
+            Refusal.PARTIAL,
+            "only some of the gates were asked to run",
+            verdict,
+            hint="run all gates: without --gate",
+        )
+
+
+def _difference(wanted: Sequence[T], stated: Sequence[T], name: Callable[[T], str]) -> str:
+    """What is missing, what is more, what is not the same; empty where both are equal as sets without repeats."""
+    ours, theirs = {name(each): each for each in wanted}, {name(each): each for each in stated}
+    parts = {
+        "missing": [key for key in ours if key not in theirs],
+        "unknown here": [key for key in theirs if key not in ours],
+        "not the same": [key for key in ours if key in theirs and ours[key] != theirs[key]],
+        "named twice": [key for key in theirs if sum(name(each) == key for each in stated) > 1],
+    }
+    return "; ".join(f"{what} {', '.join(keys[:5])}" for what, keys in parts.items() if keys)
+
+
+def _hold_evidence(path: Path, verdict: Verdict, asked: Question) -> int:
+    """Hold every evidence file that is there against its digest; says how many that were."""
+    run_id = verdict.info.run_id
+    folder = path.parent if path.parent.name == run_id else path.parent / RUNS / run_id
+    held = 0
+    for evidence in (each for result in verdict.record.results for each in result.evidence):
+        file = folder / evidence.path
+        try:
+            found = _sha256(file)
+        except FileNotFoundError:
+            if not asked.require_evidence:
+                continue
+            raise Refused(
+                Refusal.EVIDENCE_MISSING,
+                f"{file}: the evidence is not there",
+                verdict,
+                hint="bring the run's folder along, or leave out --require-evidence",
+            ) from None
+        except OSError as error:
+            found = f"unreadable: {error.strerror or error}"
+        if found != evidence.sha256:
+            raise Refused(
+                Refusal.EVIDENCE,
+                f"{file}: the evidence is not what the verdict rests on",
+                verdict,
+                hint="it was changed after the run; run the gates again",
+            )
+        held += 1
+    return held
+
+
+def _sha256(file: Path) -> str:
+    """The digest of a plain file; a link or a pipe in its place is an `OSError`."""
+    if not stat.S_ISREG(file.lstat().st_mode):
+        msg = "not a plain file"
+        raise OSError(msg)
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+_RULES: tuple[Callable[[Verdict, Question], None], ...] = (
+    _subjects,
+    _environment,
+    _phase,
+    _policy,
+    _age,
+    _complete,
+)
