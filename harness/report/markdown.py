@@ -1,0 +1,190 @@
+"""``summary.md``: the run on one page, for a CI's job summary or a pull request (GitHub-flavoured Markdown)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.model import Decided, Record, ThresholdResult
+from harness.report.files import write
+from harness.report.text import EXIT_TEXT, bounded, clean, counts, one_line, plural, seconds
+from harness.report.view import Case, GateView, State, View, view
+from harness.threshold import show
+from harness.verdict.info import RunInfo
+
+NAME = "summary.md"
+_SPECIAL = re.compile(r"[\\`*{}\[\]|~#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
+_CASES = 50
+"""A job summary may hold 1 MiB; the rest is in the review page."""
+_LINES = 40
+_WIDTH = 400
+
+
+def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Path:
+    """Write ``summary.md``."""
+    seen = view(record, decided)
+    parts = [
+        *_head(info, seen),
+        *_gates(seen.gates),
+        *_thresholds(seen.thresholds),
+        *_problems(seen.failures),
+        *_list("Waived", seen.of(State.WAIVED)),
+        *_skips(seen.skips),
+        *_list("Flaky", seen.flaky),
+        *_subjects(info),
+        *_evidence(seen),
+    ]
+    return write(folder / NAME, "\n".join(parts) + "\n")
+
+
+def text(value: str, width: int = _WIDTH) -> str:
+    """Foreign text inside a line or a table cell: no markup, no HTML, no mention, no line break."""
+    escaped = one_line(value, width).translate(_ENTITIES)
+    return _SPECIAL.sub(lambda match: f"\\{match[0]}", escaped)
+
+
+def code(value: str) -> str:
+    """A name, set as code; HTML's element, because a code span cannot hold every back-tick and bar."""
+    return f"<code>{text(value)}</code>"
+
+
+def block(lines: Sequence[str]) -> list[str]:
+    """Lines as they are, in a fence longer than any in them."""
+    longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}text", *lines, fence]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    rule = ["---:" if index in right else "---" for index in range(len(head))]
+    return [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
+
+
+def _head(info: RunInfo, seen: View) -> list[str]:
+    remarks = [
+        f"run {code(info.run_id)}",
+        f"attempt {info.attempt}" if info.attempt > 1 else "",
+        f"started {info.started:%Y-%m-%d %H:%M:%S} UTC"
+        + (f" by {text(info.started_by)}" if info.started_by else ""),
+        f"valid until {info.expires:%Y-%m-%d %H:%M} UTC" if info.expires else "not finished",
+        "**partial: only some gates were asked to run**" if info.partial else "",
+        "an emulator stood in for AWS" if info.stand_in else "",
+    ]
+    lines = [f"# {seen.decision} · {text(info.profile)} · {info.phase}", "", EXIT_TEXT[seen.decision], ""]
+    lines.append(" · ".join(remark for remark in remarks if remark))
+    if seen.general:
+        lines.append("")
+        lines += [_reason(reason.decision, reason.gate, reason.text, reason.hint) for reason in seen.general]
+    if info.overrides:
+        lines += ["", "Configuration set for this run:", ""]
+        lines += [f"- {code(key)} = {code(o.value)} ({text(o.source)})" for key, o in info.overrides.items()]
+    return lines
+
+
+def _reason(decision: str, gate: str, what: str, hint: str) -> str:
+    where = f" {code(gate)}" if gate else ""
+    return f"- **{decision}**{where} {text(what)}" + (f" → {text(hint)}" if hint else "")
+
+
+def _gates(gates: Sequence[GateView]) -> list[str]:
+    rows = []
+    for gate in gates:
+        verdict = gate.verdict
+        took = (
+            f"{seconds(verdict.duration)} of {seconds(verdict.budget)}" if verdict and verdict.budget else ""
+        )
+        outcome = f"**{gate.outcome}**" + (f" {text(gate.remark)}" if gate.remark else "")
+        figures = counts(verdict.counts) if verdict else ""
+        rows.append((code(gate.name), outcome, str(gate.decision), figures, took))
+    return ["", "## Gates", "", *_table(("Gate", "Outcome", "Means", "Checks", "Time"), rows)]
+
+
+def _thresholds(thresholds: Sequence[tuple[Case, ThresholdResult]]) -> list[str]:
+    if not thresholds:
+        return []
+    words = {True: "holds", False: "**broken**", None: "**no data**"}
+    rows = [
+        (code(case.id), code(r.threshold), text(show(r.actual, r.unit)), f"{r.sample:,}", words[r.held])
+        for case, r in thresholds
+    ]
+    table = _table(("Check", "Rule", "Actual", "Samples", ""), rows, right=(2, 3))
+    return ["", "## Thresholds", "", *table]
+
+
+def _problems(cases: Sequence[Case]) -> list[str]:
+    if not cases:
+        return []
+    lines = ["", "## What stands in the way", ""]
+    for case in cases[:_CASES]:
+        lines.append(f"- **{case.state}** {code(case.id)} — {text(case.reason)}")
+        if case.hint:
+            lines.append(f"  <br>→ {text(case.hint)}")
+    if len(cases) > _CASES:
+        lines.append(f"- … and {len(cases) - _CASES:,} more, in the review page")
+    for case in cases[:_CASES]:
+        lines += _details(case)
+    return lines
+
+
+def _details(case: Case) -> list[str]:
+    result = case.result
+    if result is None or not (result.findings or result.diagnosis):
+        return []
+    found = tuple(
+        " ".join(
+            part for part in (f"{f.path}:{f.line}" if f.path else "", f.rule, f.severity, f.message) if part
+        )
+        for f in result.findings
+    )
+    lines = bounded((*found, *result.diagnosis), _LINES, _WIDTH)
+    return ["", f"<details><summary>{code(case.id)}: details</summary>", "", *block(lines), "", "</details>"]
+
+
+def _list(title: str, cases: Sequence[Case]) -> list[str]:
+    if not cases:
+        return []
+    rows = [
+        f"- {code(case.id)}" + (f" — {text(case.reason)}" if case.reason else _tries(case)) for case in cases
+    ]
+    return ["", f"## {title}", "", *rows]
+
+
+def _tries(case: Case) -> str:
+    attempts = case.result.attempts if case.result else ()
+    return f" — passed after {plural(len(attempts), 'attempt')}" if attempts else ""
+
+
+def _skips(cases: Sequence[Case]) -> list[str]:
+    if not cases:
+        return []
+    rows = [
+        (
+            code(c.id),
+            text(str(c.cause or "")),
+            "allowed" if c.allowed else "**not allowed**",
+            text(c.reason, 200),
+        )
+        for c in cases[: 4 * _CASES]
+    ]
+    more = [f"… and {len(cases) - len(rows):,} more"] if len(cases) > len(rows) else []
+    return ["", "## Skipped", "", *_table(("Check", "Cause", "By the profile", "Why"), rows), *more]
+
+
+def _subjects(info: RunInfo) -> list[str]:
+    rows = [
+        (text(subject.name), code(f"{kind}:{value}"), text(subject.uri))
+        for subject in info.subjects
+        for kind, value in subject.digest.items()
+    ]
+    return ["", "## What is released", "", *_table(("Subject", "Digest", "From"), rows)]
+
+
+def _evidence(seen: View) -> list[str]:
+    if not seen.evidence:
+        return []
+    rows = [
+        f"- {code(each.path)} {text(clean(each.name))}, {each.size:,} B, {code(f'sha256:{each.sha256}')}"
+        for _, each in seen.evidence[: 4 * _CASES]
+    ]
+    total = plural(len(seen.evidence), "file")
+    return ["", f"<details><summary>Evidence: {total}</summary>", "", *rows, "", "</details>"]
