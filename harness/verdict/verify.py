@@ -58,7 +58,7 @@ class Refusal(StrEnum):
     ERROR = "error"
 
 
-class Refused(VerdictError):
+class RefusedError(VerdictError):
     """A verdict that was read and may not be used for what was asked; `verdict` is what it says all the same."""
 
     def __init__(self, code: Refusal, message: str, verdict: Verdict, *, hint: str) -> None:
@@ -66,31 +66,31 @@ class Refused(VerdictError):
         self.verdict = verdict
 
 
-class NotGo(Refused):
+class NotGoError(RefusedError):
     """A usable verdict that says something else than GO; the exit code is the decision's."""
 
 
-class _NoGo(NotGo):
+class _NoGoError(NotGoError):
     exit_code: ClassVar[ExitCode] = ExitCode.NO_GO
 
 
-class _Inconclusive(NotGo):
+class _InconclusiveError(NotGoError):
     exit_code: ClassVar[ExitCode] = ExitCode.INCONCLUSIVE
 
 
-class _Error(NotGo):
+class _BrokenError(NotGoError):
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR
 
 
-class _Pending(NotGo):
+class _PendingError(NotGoError):
     exit_code: ClassVar[ExitCode] = ExitCode.PENDING
 
 
-_NOT_GO: Mapping[Decision, tuple[type[NotGo], Refusal]] = {
-    Decision.NO_GO: (_NoGo, Refusal.NO_GO),
-    Decision.INCONCLUSIVE: (_Inconclusive, Refusal.INCONCLUSIVE),
-    Decision.ERROR: (_Error, Refusal.ERROR),
-    Decision.PENDING: (_Pending, Refusal.PENDING),
+_NOT_GO: Mapping[Decision, tuple[type[NotGoError], Refusal]] = {
+    Decision.NO_GO: (_NoGoError, Refusal.NO_GO),
+    Decision.INCONCLUSIVE: (_InconclusiveError, Refusal.INCONCLUSIVE),
+    Decision.ERROR: (_BrokenError, Refusal.ERROR),
+    Decision.PENDING: (_PendingError, Refusal.PENDING),
 }
 
 
@@ -159,7 +159,7 @@ def verify(
         rule(verdict, asked)
     evidence = _hold_evidence(path, verdict, asked)
     if decide(verdict.record) != verdict.decided:
-        raise Refused(
+        raise RefusedError(
             Refusal.NOT_DERIVABLE,
             f"the stated {verdict.decision} does not follow from the verdict's own record",
             verdict,
@@ -213,7 +213,7 @@ def _load(path: Path) -> bytes:
         ) from error
 
 
-def _not_go(verdict: Verdict) -> NotGo:
+def _not_go(verdict: Verdict) -> NotGoError:
     kind, code = _NOT_GO[verdict.decision]
     first = verdict.decided.reasons[0]
     place = first.check or first.gate
@@ -230,7 +230,7 @@ def _subjects(verdict: Verdict, asked: Question) -> None:
         subject = verdict.info.subject(name)
         if subject is None or name not in verdict.info.images:
             known = ", ".join(sorted(verdict.info.images)) or "none"
-            raise Refused(
+            raise RefusedError(
                 Refusal.SUBJECT,
                 f"the verdict does not speak of image {name}; its images: {known}",
                 verdict,
@@ -238,7 +238,7 @@ def _subjects(verdict: Verdict, asked: Question) -> None:
             )
         stated = f"sha256:{subject.digest.get('sha256', '')}"
         if stated != digest:
-            raise Refused(
+            raise RefusedError(
                 Refusal.SUBJECT,
                 f"image {name}: the verdict is about {stated}, not {digest}",
                 verdict,
@@ -248,7 +248,7 @@ def _subjects(verdict: Verdict, asked: Question) -> None:
         source = verdict.info.subject(SOURCE)
         found = set(source.digest.values()) if source else set()
         if asked.source.removeprefix("sha256:") not in found:
-            raise Refused(
+            raise RefusedError(
                 Refusal.SOURCE,
                 f"source: the verdict is about {', '.join(sorted(found)) or 'none'}, not {asked.source}",
                 verdict,
@@ -259,14 +259,14 @@ def _subjects(verdict: Verdict, asked: Question) -> None:
 def _environment(verdict: Verdict, asked: Question) -> None:
     info, expected = verdict.info, resource_uri(asked.profile)
     if (info.profile, info.resource_uri) != (asked.profile.name, expected):
-        raise Refused(
+        raise RefusedError(
             Refusal.ENVIRONMENT,
             f"the verdict is about {info.profile} at {info.resource_uri}, not {asked.profile.name} at {expected}",
             verdict,
             hint=f"run the gates with --profile {asked.profile.name}",
         )
     if info.stand_in and not emulated(asked.profile):
-        raise Refused(
+        raise RefusedError(
             Refusal.STAND_IN,
             f"an emulator answered for {info.resource_uri}",
             verdict,
@@ -276,7 +276,7 @@ def _environment(verdict: Verdict, asked: Question) -> None:
 
 def _phase(verdict: Verdict, asked: Question) -> None:
     if verdict.info.phase is not asked.phase:
-        raise Refused(
+        raise RefusedError(
             Refusal.PHASE,
             f"the verdict is about {verdict.info.phase}, not {asked.phase}",
             verdict,
@@ -288,7 +288,7 @@ def _policy(verdict: Verdict, asked: Question) -> None:
     info = verdict.info
     if info.policy_digest != asked.policy_digest:
         changed = ", ".join(f"{key} ({each.source})" for key, each in info.overrides.items())
-        raise Refused(
+        raise RefusedError(
             Refusal.POLICY,
             f"the verdict was decided by policy {info.policy_digest[:12]}, "
             f"profile {asked.profile.name} has {asked.policy_digest[:12]}"
@@ -297,7 +297,7 @@ def _policy(verdict: Verdict, asked: Question) -> None:
             hint="run the gates with the profile as it is here, without overrides, and with this version",
         )
     if verdict.record.policy != rules(asked.profile):
-        raise Refused(
+        raise RefusedError(
             Refusal.POLICY,
             "the verdict's record holds other rules than the policy it names",
             verdict,
@@ -314,7 +314,7 @@ def _expiry(info: RunInfo, profile: Profile) -> datetime:
 def _age(verdict: Verdict, asked: Question) -> None:
     made = verdict.info.finished or verdict.info.started
     if made > asked.now + CLOCK_SKEW:
-        raise Refused(
+        raise RefusedError(
             Refusal.FROM_THE_FUTURE,
             f"the verdict is from {made:%Y-%m-%d %H:%M:%S} UTC, and it is {asked.now:%Y-%m-%d %H:%M:%S} UTC",
             verdict,
@@ -322,7 +322,7 @@ def _age(verdict: Verdict, asked: Question) -> None:
         )
     expires = _expiry(verdict.info, asked.profile)
     if asked.now >= expires:
-        raise Refused(
+        raise RefusedError(
             Refusal.EXPIRED,
             f"the verdict expired at {expires:%Y-%m-%d %H:%M:%S} UTC",
             verdict,
@@ -338,7 +338,7 @@ def _complete(verdict: Verdict, asked: Question) -> None:
         (Refusal.EXPECTED_CHECKS, _difference(wanted, verdict.record.checks, lambda check: check.id)),
     ):
         if difference:
-            raise Refused(
+            raise RefusedError(
                 code,
                 f"the {code.value.removeprefix('expected_')} that the verdict accounts for are not those of "
                 f"profile {asked.profile.name}, {asked.phase}: {difference}",
@@ -346,7 +346,7 @@ def _complete(verdict: Verdict, asked: Question) -> None:
                 hint="run the gates with the profile as it is here",
             )
     if verdict.record.partial:
-        raise Refused(
+        raise RefusedError(
             Refusal.PARTIAL,
             "only some of the gates were asked to run",
             verdict,
@@ -378,7 +378,7 @@ def _hold_evidence(path: Path, verdict: Verdict, asked: Question) -> int:
         except FileNotFoundError:
             if not asked.require_evidence:
                 continue
-            raise Refused(
+            raise RefusedError(
                 Refusal.EVIDENCE_MISSING,
                 f"{file}: the evidence is not there",
                 verdict,
@@ -387,7 +387,7 @@ def _hold_evidence(path: Path, verdict: Verdict, asked: Question) -> int:
         except OSError as error:
             found = f"unreadable: {error.strerror or error}"
         if found != evidence.sha256:
-            raise Refused(
+            raise RefusedError(
                 Refusal.EVIDENCE,
                 f"{file}: the evidence is not what the verdict rests on",
                 verdict,

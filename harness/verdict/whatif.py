@@ -50,7 +50,7 @@ def changes(record: Record, decided: Decided) -> tuple[Change, ...]:
     roots = tuple(gate.gate for gate in blocking if gate.gate not in waiting)
     every = tuple(gate.gate for gate in blocking)
     whole = steady(record) != record
-    wanted = [((root,), False) for root in roots]
+    wanted: list[tuple[tuple[str, ...], bool]] = [((root,), False) for root in roots]
     wanted += [(roots, False)] if len(roots) > 1 else []
     wanted += [(every, False)] if every not in (roots, ()) else []
     wanted += [(every, True)] if whole else []
