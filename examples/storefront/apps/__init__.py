@@ -1,0 +1,1 @@
+"""The three programs of the storefront and what they share."""

@@ -1,0 +1,1 @@
+"""The API: activates and deactivates domains. Internal; reached through web."""

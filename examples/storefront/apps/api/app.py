@@ -1,0 +1,84 @@
+"""The API's routes. Run with ``uvicorn --factory apps.api.app:create --port 3001``."""
+
+import json
+import os
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from apps.domains import Domain, Domains, InvalidName, Store, Unavailable
+from apps.faults import FaultMiddleware, Faults
+
+
+def build(store: Store, domains: Domains, faults: Faults | None = None) -> Starlette:
+    """The application on the given ports. Endpoints block on the database, so they run in threads."""
+
+    def health(request: Request) -> Response:
+        store.ping()
+        return JSONResponse({"status": "healthy", "database": "ok"})
+
+    def listing(request: Request) -> Response:
+        return JSONResponse({"domains": [_shown(domain) for domain in store.all()]})
+
+    def one(request: Request) -> Response:
+        domain = store.get(request.path_params["name"].lower())
+        return JSONResponse(_shown(domain)) if domain else _error(404, "no such domain")
+
+    def deactivate(request: Request) -> Response:
+        domain = domains.deactivate(request.path_params["name"])
+        return JSONResponse(_shown(domain), 202) if domain else _error(404, "no such domain")
+
+    async def activate(request: Request) -> Response:
+        from starlette.concurrency import run_in_threadpool
+
+        try:
+            name = json.loads(await request.body())["name"]
+        except (ValueError, KeyError, TypeError):
+            return _error(400, 'send {"name": "example.com"}')
+        return JSONResponse(_shown(await run_in_threadpool(domains.activate, str(name))), 202)
+
+    return Starlette(
+        routes=[
+            Route("/v1/api/health", health),
+            Route("/v1/api/domains", listing, methods=["GET"]),
+            Route("/v1/api/domains", activate, methods=["POST"]),
+            Route("/v1/api/domains/{name}", one, methods=["GET"]),
+            Route("/v1/api/domains/{name}", deactivate, methods=["DELETE"]),
+        ],
+        middleware=[Middleware(FaultMiddleware, faults=faults)] if faults else [],
+        exception_handlers={InvalidName: _invalid, Unavailable: _unavailable},
+    )
+
+
+def create() -> Starlette:
+    """The application on PostgreSQL and SNS, as the environment says."""
+    import boto3
+
+    from apps.config import database, names, parameter
+    from apps.messaging import SnsBus
+    from apps.postgres import PostgresStore
+
+    known = names(os.environ)
+    store = PostgresStore(database(boto3.client("secretsmanager"), known.database_secret))
+    store.create()
+    topic = parameter(boto3.client("ssm"), known.topic_parameter)
+    return build(store, Domains(store, SnsBus(boto3.client("sns"), topic)), Faults.read(os.environ))
+
+
+def _shown(domain: Domain) -> dict[str, str]:
+    return {"name": domain.name, "status": str(domain.status)}
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    return _error(422, str(error))
+
+
+def _unavailable(request: Request, error: Exception) -> Response:
+    return JSONResponse({"status": "unhealthy", "error": str(error)}, 503)

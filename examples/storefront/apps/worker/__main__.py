@@ -1,0 +1,40 @@
+"""``python -m apps.worker``: works until it is told to stop (SIGTERM)."""
+
+import logging
+import os
+import signal
+from threading import Event
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from apps.config import database, names, parameter
+from apps.domains import Domains
+from apps.messaging import SnsBus, SqsInbox
+from apps.postgres import PostgresStore
+from apps.worker.worker import QUEUE, Worker, log
+
+
+def main() -> None:
+    """Read the queue until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    known = names(os.environ)
+    ssm = boto3.client("ssm")
+    store = PostgresStore(database(boto3.client("secretsmanager"), known.database_secret), connections=1)
+    store.create()
+    bus = SnsBus(boto3.client("sns"), parameter(ssm, known.topic_parameter))
+    inbox = SqsInbox(boto3.client("sqs"), parameter(ssm, known.queue_parameter(QUEUE)), wait=2)
+    worker = Worker(inbox, Domains(store, bus), pause=lambda: bool(stop.wait(1)))
+    log.info("reading %s", QUEUE)
+    while not stop.is_set():
+        try:
+            worker.step()
+        except (BotoCoreError, ClientError) as error:
+            log.warning("the queue does not answer: %s", error)
+            stop.wait(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Infrastructure as code: the templates of an environment, as plain Python values."""
