@@ -42,7 +42,8 @@ class Profile:
     """A validated profile.
 
     `resolved` is the merged TOML as plain values (it rebuilds the same profile in a child process); `settings`
-    holds every leaf by its dotted key with its source; `places` are the keys left out of the policy digest.
+    holds every leaf by its dotted key (``gates.load.scenarios[0].url``) in its written form with its source;
+    `places` are the keys left out of the policy digest. Profiles of equal content are equal, wherever it came from.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Profile:
     gates: Mapping[str, GateConfig]
     resources: Mapping[str, tuple[Resource, ...]]
     resolved: Mapping[str, Any] = field(repr=False)
-    settings: Mapping[str, Setting] = field(default_factory=dict, repr=False)
+    settings: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
     places: frozenset[str] = frozenset()
 
     def gate(self, name: str, kind: type[G]) -> G:
@@ -76,8 +77,9 @@ class Profile:
 
     def overrides(self) -> dict[str, Setting]:
         """The values that came from the command line or the environment instead of a file."""
-        return {
-            key: setting
-            for key, setting in self.settings.items()
-            if setting.source == "--set" or setting.source.startswith("GONOGO_")
-        }
+        return {key: setting for key, setting in self.settings.items() if is_override(setting.source)}
+
+
+def is_override(source: str) -> bool:
+    """Whether a value came from the command line or the environment instead of a file."""
+    return source.startswith(("--set", "GONOGO_"))

@@ -76,7 +76,9 @@ class Written:
             serialization=core_schema.plain_serializer_function_ser_schema(self.write),
         )
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         """The written form."""
         return {"type": "string", "pattern": self.pattern, "examples": list(self.examples)}
 

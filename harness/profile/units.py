@@ -23,14 +23,14 @@ def write_duration(seconds: float) -> str:
     """``5m`` for 300.0: in the largest unit that leaves a whole number; days from two of them on."""
     days = (("d", Fraction(86400)),) if seconds >= 2 * 86400 else ()
     units = (("h", Fraction(3600)), ("m", Fraction(60)), ("s", Fraction(1)), ("ms", Fraction(1, 1000)))
-    return _largest(seconds, (*days, *units), "s") if seconds < 1 or seconds % 1 == 0 else f"{_plain(seconds)}s"
+    return (
+        _largest(seconds, (*days, *units), "s") if seconds < 1 or seconds % 1 == 0 else f"{_plain(seconds)}s"
+    )
 
 
 def write_size(size: int) -> str:
     """``2GB`` for 2,000,000,000."""
-    return _largest(
-        size, (("GB", Fraction(1000**3)), ("MB", Fraction(1000**2)), ("KB", Fraction(1000))), "B"
-    )
+    return _largest(size, (("GB", Fraction(1000**3)), ("MB", Fraction(1000**2)), ("KB", Fraction(1000))), "B")
 
 
 def write_rate(rate: float) -> str:

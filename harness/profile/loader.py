@@ -1,0 +1,153 @@
+"""Profiles from files, the environment and the command line; bound to their places; rebuilt in a child process."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from harness.model import Phase
+from harness.profile import Profile, Setting, Tables, paths
+from harness.profile.keys import children, leaves, root_type
+from harness.profile.overrides import apply_environment, apply_options
+from harness.profile.problems import InvalidProfileError, Problem
+from harness.profile.schema import Section
+from harness.profile.sources import Tree, chain, name_of
+from harness.profile.validation import PLACEHOLDER, instance, problems
+
+DEFAULT = "default"
+
+
+def load_profile(
+    name: str,
+    tables: Tables,
+    *,
+    folder: Path,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Profile:
+    """Read a profile with everything it extends, and lay the environment and then `overrides` over it.
+
+    Tables merge key by key; a list, and an array of tables, replaces the one it inherits.
+
+    Args:
+        name: a profile's name, or the path of a ``.toml`` file.
+        tables: the gates and resources that it may hold.
+        folder: where profiles are looked for before the shipped ones; need not exist.
+        overrides: ``key.path=VALUE`` each, the value as TOML or a bare word.
+        environ: the environment; this process's own if not given.
+
+    Raises:
+        ProfileError: a file is missing or no TOML (`InvalidProfileError` with every problem where the content is wrong).
+    """
+    tree = Tree()
+    sources = chain(name, folder)
+    for source in sources:
+        tree.lay({key: value for key, value in source.values.items() if key != "extends"}, source.origin)
+    root = root_type(tables)
+    found = [
+        *apply_environment(tree, os.environ if environ is None else environ, root),
+        *apply_options(tree, overrides, root),
+    ]
+
+    def where(path: paths.Path) -> str:
+        return tree.origin(path) or sources[-1].label
+
+    found += problems(tree.values, tables, where)
+    if found:
+        raise InvalidProfileError(name_of(name), found)
+    return _assemble(name_of(name), tree.values, tables, lambda path: tree.leaf_origin(path) or DEFAULT)
+
+
+def bind(profile: Profile, tables: Tables, environ: Mapping[str, str]) -> Profile:
+    """Put the variables' values in for ``${NAME}`` and ``${NAME:-default}`` in the profile's places.
+
+    As in a shell's ``:-``, an empty variable counts as one that is not set. The source of a bound value tells the
+    variables that went into it.
+
+    Raises:
+        InvalidProfileError: a variable is not set and has no default, or a value does not fit its place.
+    """
+    tree = Tree(deepcopy(dict(profile.resolved)))
+    sources = {key: setting.source for key, setting in profile.settings.items()}
+    missing: list[Problem] = []
+
+    def fill(text: str, key: str) -> str:
+        for match in PLACEHOLDER.finditer(text):
+            if not environ.get(match["name"]) and match["default"] is None:
+                hint = f"set the variable, or write ${{{match['name']}:-default}}"
+                missing.append(
+                    Problem(sources.get(key, ""), key, f"needs the variable {match['name']}; {hint}")
+                )
+        return PLACEHOLDER.sub(lambda match: environ.get(match["name"]) or match["default"] or "", text)
+
+    for path, value in paths.walk(profile.resolved):
+        leaf = path[:-1] if isinstance(path[-1], int) else path
+        key = paths.dotted(leaf)
+        if isinstance(value, str) and key in profile.places and PLACEHOLDER.search(value):
+            tree.put(path, fill(value, key), "")
+            names = ", ".join(match["name"] for match in PLACEHOLDER.finditer(value))
+            sources[key] = f"{sources.get(key, '')} ({names})".strip()
+    if missing:
+        raise InvalidProfileError(profile.name, missing)
+    return rebuild(tree.values, profile.name, tables, sources=sources)
+
+
+def rebuild(
+    resolved: Mapping[str, Any], name: str, tables: Tables, *, sources: Mapping[str, str] | None = None
+) -> Profile:
+    """The same profile again from `Profile.resolved`, as it travels to a child process in JSON.
+
+    Args:
+        resolved: the merged values.
+        name: the profile's name.
+        tables: the same tables that it was loaded with.
+        sources: where each setting came from, by its dotted key; those not named count as defaults.
+
+    Raises:
+        InvalidProfileError: the values do not validate.
+    """
+    known = sources or {}
+
+    found = problems(resolved, tables, lambda path: known.get(paths.dotted(path), ""), written=False)
+    if found:
+        raise InvalidProfileError(name, found)
+    return _assemble(name, resolved, tables, lambda path: known.get(paths.dotted(path), DEFAULT))
+
+
+def _assemble(
+    name: str, resolved: Mapping[str, Any], tables: Tables, source_of: Callable[[paths.Path], str]
+) -> Profile:
+    root: Any = instance(resolved, tables)
+    found = {path: leaf for path, leaf in leaves(root) if leaf.value is not None}
+    return Profile(
+        name=name,
+        description=root.description,
+        app=root.app,
+        aws=root.aws,
+        local=root.local,
+        policy=root.policy,
+        reports=root.reports,
+        suites=root.suites,
+        phases={Phase(key): _layers(value) for key, value in _by_key(root.phases).items() if value},
+        gates=_by_key(root.gates),
+        resources={path: tuple(_at(root, path)) for path in tables.resources},
+        resolved=deepcopy(dict(resolved)),
+        settings={paths.dotted(path): Setting(leaf.value, source_of(path)) for path, leaf in found.items()},
+        places=frozenset(paths.dotted(path) for path, leaf in found.items() if leaf.place),
+    )
+
+
+def _layers(value: list[list[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(layer) for layer in value)
+
+
+def _by_key(section: Section) -> dict[str, Any]:
+    """The values of a table by the keys they are written with."""
+    return dict(zip(children(type(section)), (value for _, value in section), strict=True))
+
+
+def _at(section: Any, path: str) -> Any:  # noqa: ANN401 - a class known only while running
+    for part in path.split("."):
+        section = getattr(section, part)
+    return section

@@ -1,0 +1,198 @@
+"""The files of a profile: where they are looked for, what extends what, and how they are laid over each other."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ProfileError
+from harness.profile import is_override, paths
+from harness.profile.lines import find_lines
+from harness.profile.problems import near
+from harness.resources import shipped
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a profile, read. `label` is what it is called in messages and settings."""
+
+    path: Path
+    label: str
+    values: Mapping[str, Any]
+    lines: Mapping[paths.Path, int]
+
+    def origin(self, path: paths.Path) -> str:
+        """``staging.toml:12`` for a key of this file."""
+        line = self.lines.get(path)
+        return f"{self.label}:{line}" if line else self.label
+
+
+@dataclass
+class Tree:
+    """The values of several sources, one over the other, each with where it came from."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[paths.Path, str] = field(default_factory=dict)
+
+    def lay(self, values: Mapping[str, Any], origin: Callable[[paths.Path], str]) -> None:
+        """Lay `values` on top: tables merge key by key; lists, arrays of tables too, are replaced whole."""
+        self._merge(self.values, values, (), origin)
+
+    def put(self, path: paths.Path, value: object, source: str) -> None:
+        """Set one key, making the tables on the way; a table is merged.
+
+        Raises:
+            ProfileError: the path leads through something that is no table, or to an item that does not exist.
+        """
+        here: Any = self.values
+        for index, part in enumerate(path):
+            at = paths.dotted(path[:index])
+            if isinstance(part, int):
+                if not isinstance(here, list) or part >= len(here):
+                    raise ProfileError(f"{at} has no item {part}", hint="write the whole list")
+            elif not isinstance(here, dict):
+                raise ProfileError(f"{at} is no table", hint="set the whole key")
+            elif index < len(path) - 1:
+                here.setdefault(part, {})
+            if index < len(path) - 1:
+                here = here[part]
+        last = path[-1]
+        current = here.get(last) if isinstance(here, dict) else here[last]
+        if isinstance(current, dict) and isinstance(value, Mapping):
+            self._merge(current, value, path, lambda _: source)
+        else:
+            here[last] = value
+            self._note(path, value, lambda _: source)
+
+    def origin(self, path: paths.Path) -> str:
+        """Where a key, or the nearest table around it, was written; empty if nowhere."""
+        for length in range(len(path), 0, -1):
+            if found := self.origins.get(path[:length]):
+                return found
+        return ""
+
+    def leaf_origin(self, path: paths.Path) -> str:
+        """Where a value was written, an override of one of its items included; empty for a default."""
+        inner = [source for key, source in self.origins.items() if key[: len(path)] == path]
+        overridden = [source for source in inner if is_override(source)]
+        return overridden[-1] if overridden else self.origins.get(path, "")
+
+    def _merge(
+        self,
+        into: dict[str, Any],
+        values: Mapping[str, Any],
+        path: paths.Path,
+        origin: Callable[[paths.Path], str],
+    ) -> None:
+        for key, value in values.items():
+            here = (*path, key)
+            current = into.get(key)
+            if isinstance(current, dict) and isinstance(value, Mapping):
+                self.origins[here] = origin(here)
+                self._merge(current, value, here, origin)
+            else:
+                into[key] = deepcopy(value)
+                self._note(here, value, origin)
+
+    def _note(self, path: paths.Path, value: object, origin: Callable[[paths.Path], str]) -> None:
+        """Forget where the old value below `path` came from; note where the new one does."""
+        for old in [key for key in self.origins if key[: len(path)] == path]:
+            del self.origins[old]
+        for key, _ in paths.walk(value, path):
+            self.origins[key] = origin(key)
+
+
+def available(folder: Path) -> dict[str, Path]:
+    """Every profile by name with the file it starts from: those of `folder`, then the shipped ones."""
+    found: dict[str, Path] = {}
+    for place in (folder, shipped("profiles")):
+        for path in sorted(place.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def name_of(name: str) -> str:
+    """The profile's name, where `name` may be the path of its file."""
+    return Path(name).stem if name.endswith(".toml") else name
+
+
+def chain(name: str, folder: Path) -> list[Source]:
+    """The files of a profile, the farthest ancestor first.
+
+    A name is looked for in `folder`, then among the shipped profiles; a file that extends its own name extends
+    the next one found. Two files of one name are told apart in messages by ``shipped:``.
+
+    Raises:
+        ProfileError: a file is missing or unreadable, is no TOML, or extends itself in a circle.
+    """
+    places = (folder, shipped("profiles"))
+    path = _start(name, places)
+    found: list[Source] = []
+    while True:
+        label = path.name
+        if any(label == source.path.name for source in found):
+            label = f"shipped:{label}"
+        source = _read(path, label)
+        found.append(source)
+        parent = source.values.get("extends")
+        if parent is None:
+            return found[::-1]
+        if not isinstance(parent, str):
+            raise ProfileError(
+                f"{source.origin(('extends',))}: extends must be the name of a profile, not {parent!r}",
+                hint='write it as extends = "base"',
+            )
+        path = _parent(parent, source, found, places)
+
+
+def _start(name: str, places: tuple[Path, ...]) -> Path:
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise ProfileError(f"there is no profile file {name}", hint="give a name, or the path of a file")
+        return path
+    for place in places:
+        if (path := place / f"{name}.toml").is_file() and path.parent == place:
+            return path
+    raise ProfileError(f"there is no profile {name!r}", hint=near(name, _names(places), what="there are"))
+
+
+def _parent(name: str, source: Source, found: list[Source], places: tuple[Path, ...]) -> Path:
+    where = source.origin(("extends",))
+    used = {item.path.resolve() for item in found}
+    candidates = [
+        path for place in places if (path := place / f"{name}.toml").is_file() and path.parent == place
+    ]
+    if not candidates:
+        raise ProfileError(
+            f"{where}: extends {name!r}, which does not exist",
+            hint=near(name, _names(places), what="there are"),
+        )
+    own = name == source.path.stem
+    for path in candidates:
+        if path.resolve() not in used:
+            return path
+        if not own:
+            break
+    way = " → ".join([*(item.label for item in found), f"{name}.toml"])
+    raise ProfileError(f"{where}: profiles extend each other in a circle: {way}", hint="end the circle")
+
+
+def _names(places: tuple[Path, ...]) -> list[str]:
+    return sorted({path.stem for place in places for path in place.glob("*.toml")})
+
+
+def _read(path: Path, label: str) -> Source:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(
+            f"{path} cannot be read: {error}", hint="a profile is a UTF-8 TOML file"
+        ) from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{path} is no valid TOML: {error}", hint="correct its syntax") from error
+    return Source(path, label, values, find_lines(text.replace("\r\n", "\n")))

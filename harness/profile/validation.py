@@ -1,0 +1,178 @@
+"""Judging a profile as it was written: types, names that must exist, names that must be one of a kind."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from harness.profile import Tables
+from harness.profile.keys import node_at, root_type
+from harness.profile.overrides import unknown
+from harness.profile.paths import Path, dotted, walk
+from harness.profile.problems import Problem, meaning, near
+from harness.profile.schema import FROM_FILE, Resource, Section
+
+PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\}")
+"""``${NAME}`` or ``${NAME:-default}``, in the text of a place."""
+
+_MUST_BE = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+}
+
+Found = tuple[Path, str]
+
+
+def instance(values: Mapping[str, Any], tables: Tables) -> Section:
+    """The validated profile.
+
+    Raises:
+        pydantic.ValidationError: a key is unknown or missing, a value of the wrong type or out of bounds.
+    """
+    return root_type(tables).model_validate(values, strict=True, context=FROM_FILE)
+
+
+def problems(
+    values: Mapping[str, Any], tables: Tables, origin: Callable[[Path], str], *, written: bool = True
+) -> list[Problem]:
+    """Everything that is wrong with the merged values; `written` says that they are as people wrote them, with
+    placeholders that no place has been put in for."""
+    root = root_type(tables)
+    found: dict[Path, str] = {}
+    for path, text in _all(values, tables, root, written=written):
+        found.setdefault(path, text)
+    return [Problem(origin(path), dotted(path), text) for path, text in found.items()]
+
+
+def _all(values: Mapping[str, Any], tables: Tables, root: type[Section], *, written: bool) -> Iterator[Found]:
+    if written:
+        yield from _placeholders(values, root)
+    try:
+        instance(values, tables)
+    except ValidationError as error:
+        yield from _explain(error.errors(include_url=False), values, root)
+    yield from _phases(values.get("phases"), tables)
+    yield from _references(values, root)
+    yield from _twins(values, root)
+
+
+def _explain(
+    errors: Iterable[ErrorDetails], values: Mapping[str, Any], root: type[Section]
+) -> Iterator[Found]:
+    for error in errors:
+        path: Path = error["loc"]
+        kind = error["type"]
+        if kind == "extra_forbidden":
+            yield path, unknown(root, path)
+        elif kind == "missing":
+            yield path, "must be set"
+        else:
+            yield _existing(path, values), _message(error)
+
+
+def _message(error: ErrorDetails) -> str:
+    value = error["input"]
+    context = error.get("ctx", {})
+    if text := _MUST_BE.get(error["type"]):
+        return f"{text}, not {value!r}"
+    if error["type"] == "literal_error":
+        options = [option.strip("'") for option in re.split(r", | or ", str(context["expected"]))]
+        return f"must be {context['expected']}, not {value!r}; {meaning(str(value), options)}".rstrip("; ")
+    if error["type"] == "value_error":
+        return str(context["error"])
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {value!r}"
+
+
+def _existing(path: Path, values: Mapping[str, Any]) -> Path:
+    """The part of an error's path that leads through the values; what follows names alternatives of a type."""
+    here: Any = values
+    for length, part in enumerate(path):
+        try:
+            here = here[part]
+        except (KeyError, IndexError, TypeError):
+            return path[:length]
+    return path
+
+
+def _placeholders(values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
+    """A ``${`` may stand in a place only, and must be well formed."""
+    for path, value in walk(values):
+        if not isinstance(value, str) or "${" not in value:
+            continue
+        node = node_at(root, path)
+        if node is None:
+            continue
+        if not node.place:
+            yield path, f"{value!r}: ${{…}} may stand in endpoints and paths only; use --set or GONOGO_… here"
+        elif "${" in PLACEHOLDER.sub("", value):
+            yield path, f"{value!r}: write a variable as ${{NAME}} or ${{NAME:-default}}"
+
+
+def _phases(phases: object, tables: Tables) -> Iterator[Found]:
+    """Phases name known gates, each once, in layers that hold some; a gate of every run is not listed."""
+    if not isinstance(phases, Mapping):
+        return
+    for phase, layers in phases.items():
+        seen: set[str] = set()
+        for path, name in walk(layers, ("phases", phase)):
+            if name == [] and len(path) == 3:
+                yield path, "an empty layer proves nothing; leave it out"
+            if not isinstance(name, str) or len(path) != 4:
+                continue
+            if name not in tables.gates:
+                yield path, f"there is no gate {name!r}; {near(name, _listable(tables), what='gates')}"
+            elif tables.gates[name].always:
+                yield path, f"gate {name!r} is part of every run; do not list it"
+            elif name in seen:
+                yield path, f"gate {name!r} stands twice in {phase}"
+            seen.add(name)
+
+
+def _listable(tables: Tables) -> list[str]:
+    return [name for name, kind in tables.gates.items() if not kind.always]
+
+
+def _references(values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
+    """A key that names an entry of another table names one that is there."""
+    for path, value in walk(values):
+        node = node_at(root, path)
+        if node is None or node.reference is None or not isinstance(value, str) or not value:
+            continue
+        table: Any = values
+        for part in node.reference.table:
+            table = table.get(part, {}) if isinstance(table, Mapping) else {}
+        names = list(table) if isinstance(table, Mapping) else []
+        if value not in names:
+            where = dotted(node.reference.table)
+            yield path, f"{value!r} is no key of {where}; {near(value, names, what=where)}"
+
+
+def _twins(values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
+    """In a list of tables each name, and each resource's id, is there once."""
+    for path, items in walk(values):
+        node = node_at(root, path)
+        if node is None or node.kind != "tables" or node.section is None or not isinstance(items, list):
+            continue
+        first: dict[str, Path] = {}
+        for index, item in enumerate(items):
+            name = _name(item, node.section)
+            here = (*path, index)
+            if name and name in first:
+                yield here, f"{name!r} is declared already, as {dotted(first[name])}"
+            first.setdefault(name, here)
+
+
+def _name(item: object, kind: type[BaseModel]) -> str:
+    """What an entry is called in check ids; empty where it is not valid, which is told elsewhere, or has no name."""
+    try:
+        entry = kind.model_validate(item, strict=True, context=FROM_FILE)
+    except ValidationError:
+        return ""
+    return entry.id if isinstance(entry, Resource) else str(getattr(entry, "name", ""))
