@@ -1,0 +1,269 @@
+"""The run on the terminal: `LiveView` while it runs, `summary` when it is over."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import ExitCode
+from harness.model import Decided, Decision, Phase, Record, ThresholdResult
+from harness.report.live import LiveView, plain_output
+from harness.report.marks import BAD, DECISIONS, GOOD, QUIET, UNKNOWN, draw, sign, style, tolerant
+from harness.report.text import EXIT_TEXT, bounded, counts, one_line, plural, seconds
+from harness.report.view import Case, GateView, State, View, view
+from harness.threshold import show
+from harness.verdict.info import RunInfo
+
+__all__ = ["LiveView", "plain_output", "summary"]
+
+_WIDTH = 110
+"""Lines longer than this are hard to read, however wide the terminal is."""
+_THRESHOLDS, _FAILURES, _FINDINGS, _DIAGNOSIS, _SKIPS = 40, 15, 5, 8, 20
+_TEXT = 600
+_NEXT = {
+    Decision.GO: "Deploy behind `gonogo verify {where}`: it accepts this verdict and nothing else.",
+    Decision.NO_GO: "Mend what failed, then run `gonogo gate {where}` again; `gonogo explain {where}` tells more.",
+    Decision.INCONCLUSIVE: "Provide the proof that is missing, then run `gonogo gate {where}` again.",
+    Decision.ERROR: "Repair what broke, the gate itself or its tool, then run `gonogo gate {where}` again.",
+    Decision.PENDING: "Nothing may use this verdict yet; `gonogo gate {where}` makes a new one.",
+}
+_TOLD_ELSEWHERE = ("blocked", "skipped")
+"""Reasons that the table of gates and the list of skips tell already."""
+
+
+def summary(
+    console: Console, info: RunInfo, record: Record, decided: Decided, files: Mapping[str, Path]
+) -> None:
+    """Print a run's outcome: the decision, what it rests on, where the files are and what to do next."""
+    page = _Page(tolerant(console), info, view(record, decided))
+    width = min(console.width, _WIDTH)
+    for part in page.parts(files):
+        console.print(part, width=width)
+
+
+class _Page:
+    """The parts of a summary, top to bottom."""
+
+    def __init__(self, console: Console, info: RunInfo, seen: View) -> None:
+        self._console = console
+        self._info = info
+        self._seen = seen
+        self._narrow = console.width < 76
+
+    def parts(self, files: Mapping[str, Path]) -> Iterable[RenderableType]:
+        seen = self._seen
+        yield Text()
+        yield self._banner()
+        yield from self._section("Gates", [self._gates(seen.gates)])
+        yield from self._section("Thresholds", self._thresholds(seen.thresholds))
+        why = [reason for reason in seen.general if reason.code not in _TOLD_ELSEWHERE]
+        yield from self._section(
+            "Not proven by any single check",
+            [self._item(r.decision, DECISIONS[r.decision], r.gate or "run", r.text, r.hint) for r in why],
+        )
+        yield from self._section("What stands in the way", self._failures(seen.failures))
+        yield from self._section("Skipped", self._skips(seen.skips))
+        yield from self._section("Waived", [self._case(case) for case in seen.of(State.WAIVED)])
+        yield from self._section("Passed only when tried again", [self._case(case) for case in seen.flaky])
+        yield from self._section("Set for this run", self._overrides())
+        yield from self._section("Files", self._files(files))
+        yield Text()
+        yield self._next()
+
+    def _section(self, title: str, body: Sequence[RenderableType]) -> Iterable[RenderableType]:
+        if body:
+            yield Text()
+            yield Text(title, style="bold")
+            yield from (Padding(part, (0, 0, 0, 2), expand=False) for part in body)
+
+    def _draw(self, text: str) -> str:
+        return draw(self._console, text)
+
+    def _banner(self) -> RenderableType:
+        info, colour = self._info, DECISIONS[self._seen.decision]
+        head = Text(f" {self._seen.decision} ", style=f"bold reverse {colour}")
+        head.append(f"  {info.profile}", style="not reverse bold default")
+        head.append(f", {info.phase}", style="not reverse not bold default")
+        about = [f"run {info.run_id}"]
+        if info.attempt > 1:
+            about.append(f"attempt {info.attempt}")
+        if info.finished:
+            about.append(f"took {seconds((info.finished - info.started).total_seconds())}")
+        if info.expires:
+            about.append(f"valid until {info.expires:%Y-%m-%d %H:%M}Z")
+        lines: list[RenderableType] = [head, Text(EXIT_TEXT[self._seen.decision])]
+        lines.append(
+            Text(" · ".join(about) if not self._console.options.ascii_only else ", ".join(about), style=QUIET)
+        )
+        lines += self._subjects()
+        if info.partial:
+            lines.append(Text("Partial: only some gates were asked to run.", style=UNKNOWN))
+        if info.stand_in:
+            lines.append(Text("An emulator stood in for AWS.", style=QUIET))
+        shape = box.ASCII if self._console.options.ascii_only else box.HEAVY
+        return Panel(Group(*lines), box=shape, border_style=colour, padding=(0, 2))
+
+    def _subjects(self) -> list[RenderableType]:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style=QUIET, max_width=24, no_wrap=True, overflow="ellipsis")
+        grid.add_column(style=QUIET, no_wrap=True, overflow="ellipsis")
+        for subject in self._info.subjects:
+            for kind, value in subject.digest.items():
+                asked = self._info.images.get(subject.name, "")
+                digest = value if kind == "gitCommit" else f"{kind}:{value[:16]}{self._draw('…')}"
+                grid.add_row(one_line(subject.name), one_line(f"{digest}  {asked}"))
+        return [grid] if grid.row_count else []
+
+    def _gates(self, gates: Sequence[GateView]) -> RenderableType:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=1)
+        grid.add_column(max_width=20, no_wrap=True, overflow="ellipsis")
+        grid.add_column(no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True)
+        grid.add_column()
+        for gate in gates:
+            verdict = gate.verdict
+            took = seconds(verdict.duration) if verdict and verdict.duration else ""
+            if took and verdict and verdict.budget and not self._narrow:
+                took += f" of {seconds(verdict.budget)}"
+            colour = style(gate.outcome)
+            figures = counts(verdict.counts) if verdict else ""
+            told = ", ".join(part for part in (one_line(gate.remark, 60), figures) if part)
+            name = Text(one_line(gate.name), style=QUIET if gate.outcome == "blocked" else "")
+            mark = Text(sign(self._console, gate.outcome), style=colour)
+            grid.add_row(mark, name, Text(gate.outcome, style=colour), Text(took, style=QUIET), Text(told))
+        return grid
+
+    def _thresholds(self, found: Sequence[tuple[Case, ThresholdResult]]) -> list[RenderableType]:
+        if not found:
+            return []
+        order = {False: 0, None: 1, True: 2}
+        many = len(found) > _THRESHOLDS
+        shown = sorted(found, key=lambda pair: order[pair[1].held])[:_THRESHOLDS] if many else found
+        rows = [self._threshold(case, each) for case, each in shown]
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for justify in ("left", "left", "right", "left", "right", "left"):
+            grid.add_column(justify=justify, no_wrap=True)
+        # What is left of the line is the check's; the numbers are never cut.
+        used = sum(max(row[column].cell_len for row in rows) + 2 for column in range(5))
+        room = min(self._console.width, _WIDTH) - 4 - used
+        for row in rows:
+            row[5].truncate(max(room, 0), overflow="ellipsis")
+            grid.add_row(*row)
+        left = len(found) - len(shown)
+        return (
+            [grid, Text(self._draw(f"… and {left:,} more, in the reports"), style=QUIET)] if left else [grid]
+        )
+
+    def _threshold(self, case: Case, each: ThresholdResult) -> list[Text]:
+        words = {True: ("passed", GOOD), False: ("failed", BAD), None: ("inconclusive", UNKNOWN)}
+        state, colour = words[each.held]
+        resource = case.result.resource if case.result else ""
+        return [
+            Text(sign(self._console, state), style=colour),
+            Text(one_line(each.metric, 18 if self._narrow else 30)),
+            Text(show(each.actual, each.unit), style="" if each.held else f"bold {colour}"),
+            Text(one_line(each.threshold.removeprefix(each.metric), 20)),
+            Text("" if self._narrow else plural(each.sample, "sample"), style=QUIET),
+            Text(one_line(f"{case.gate} {resource}" if resource else case.id), style=QUIET),
+        ]
+
+    def _item(self, state: str, colour: str, name: str, text: str, hint: str) -> RenderableType:
+        head = Text.assemble((f"{state} ", colour), (one_line(name, _TEXT), "bold"))
+        lines: list[RenderableType] = [head, Padding(Text(one_line(text, _TEXT)), (0, 0, 0, 2))]
+        if hint:
+            grid = Table.grid(padding=(0, 1, 0, 0))
+            grid.add_row(self._draw("→"), Text(one_line(hint, _TEXT)))
+            lines.append(Padding(grid, (0, 0, 0, 2)))
+        return Group(*lines)
+
+    def _case(self, case: Case) -> RenderableType:
+        reason = case.reason or one_line(f"{len(case.result.attempts) if case.result else 0} attempts")
+        return self._item(str(case.state), style(case.state), case.id, reason, case.hint)
+
+    def _failures(self, cases: Sequence[Case]) -> list[RenderableType]:
+        lines: list[RenderableType] = []
+        for number, case in enumerate(cases[:_FAILURES]):
+            lines += [Text()] if number else []
+            lines += [self._case(case), *self._details(case)]
+        if len(cases) > _FAILURES:
+            more = plural(len(cases) - _FAILURES, "more check")
+            lines.append(Text(self._draw(f"… and {more}, in the reports"), style=QUIET))
+        return lines
+
+    def _details(self, case: Case) -> list[RenderableType]:
+        """The first findings, and what one would look up next."""
+        if case.result is None:
+            return []
+        findings = tuple(
+            f"{f.path}:{f.line}  {f.rule}  {one_line(f.message)}"
+            if f.path
+            else f"{f.rule}  {one_line(f.message)}"
+            for f in case.result.findings
+        )
+        lines = [*bounded(findings, _FINDINGS), *bounded(case.result.diagnosis, _DIAGNOSIS)]
+        bar = self._draw("│ ")
+        texts = [
+            Text(self._draw(f"{bar}{line}"), style=QUIET, no_wrap=True, overflow="ellipsis") for line in lines
+        ]
+        return [Padding(text, (0, 0, 0, 2)) for text in texts]
+
+    def _skips(self, cases: Sequence[Case]) -> list[RenderableType]:
+        """Skips with the same cause and reason of a gate are one entry: the cause is told once, the checks counted."""
+        groups: dict[tuple[str, str, bool, str, str], list[Case]] = {}
+        for case in cases:
+            key = (case.gate, str(case.cause or ""), case.allowed, case.reason, case.hint)
+            groups.setdefault(key, []).append(case)
+        lines: list[RenderableType] = []
+        for (gate, cause, allowed, reason, hint), group in list(groups.items())[:_SKIPS]:
+            names = (
+                ", ".join(case.id for case in group)
+                if len(group) <= 3
+                else f"{gate}, {plural(len(group), 'check')}"
+            )
+            word, colour = ("allowed", style(State.SKIPPED)) if allowed else ("not allowed", UNKNOWN)
+            lines.append(self._item(f"{cause} ({word})", colour, names, reason, hint))
+        if len(groups) > _SKIPS:
+            lines.append(
+                Text(self._draw(f"… and {len(groups) - _SKIPS:,} more causes, in the reports"), style=QUIET)
+            )
+        return lines
+
+    def _overrides(self) -> list[RenderableType]:
+        return [
+            Text(one_line(f"{key} = {override.value}  ({override.source})", _TEXT))
+            for key, override in self._info.overrides.items()
+        ]
+
+    def _files(self, files: Mapping[str, Path]) -> list[RenderableType]:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style=QUIET, no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, path in files.items():
+            grid.add_row(one_line(name, 24), Text(_near(path)))
+        return [grid] if files else []
+
+    def _next(self) -> RenderableType:
+        decision, info = self._seen.decision, self._info
+        phase = "" if info.phase is Phase.PRE_DEPLOY else f" --phase {info.phase}"
+        where = f"--profile {info.profile}{phase}"
+        told = _NEXT[decision].format(where=where)
+        head = Text(f"{decision}", style=f"bold {DECISIONS[decision]}")
+        head.append(f" (exit {ExitCode[decision.name].value})  ", style=f"not bold {QUIET}")
+        return Group(
+            Rule(style=QUIET, characters=self._draw("─")), head.append(told, style="not bold default")
+        )
+
+
+def _near(path: Path) -> str:
+    """The path as one would type it here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,258 @@
+"""Runs to report on: one told by hand that has everything in it, and arbitrary ones."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import strategies as st
+
+from harness.model import (
+    SKIP_CAUSES,
+    Attempt,
+    Cause,
+    CheckResult,
+    Decided,
+    Decision,
+    Evidence,
+    ExpectedCheck,
+    ExpectedGate,
+    Finding,
+    GateRun,
+    Measurement,
+    Outcome,
+    Phase,
+    Policy,
+    Record,
+    SessionEnd,
+    Subject,
+    ThresholdResult,
+    Unit,
+)
+from harness.policy import decide
+from harness.threshold import parse
+from harness.verdict.info import Override, RunInfo
+
+START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+SKIPS = {
+    Cause.ABSENT: Decision.GO,
+    Cause.NO_CREDENTIALS: Decision.INCONCLUSIVE,
+    Cause.UNREACHABLE: Decision.INCONCLUSIVE,
+    Cause.NOT_EMULATED: Decision.ERROR,
+}
+
+
+class Run(NamedTuple):
+    """One run, as the reports get it."""
+
+    info: RunInfo
+    record: Record
+    decided: Decided
+
+
+def judged(rule: str, value: str, unit: Unit, sample: int) -> tuple[Measurement, ThresholdResult]:
+    threshold = parse(rule)
+    measurement = Measurement(threshold.metric, Fraction(value), unit, sample)
+    return measurement, threshold.judge(measurement)
+
+
+def run_info(*, finished: bool = True) -> RunInfo:
+    info = RunInfo(
+        "20260301T093000Z-4f1c",
+        "staging",
+        Phase.PRE_DEPLOY,
+        "aws://123456789012/us-east-1/staging",
+        (
+            Subject("source", {"gitCommit": DIGEST[:40]}, "https://example.com/storefront.git"),
+            Subject("api", {"sha256": DIGEST}, "123456789012.dkr.ecr.us-east-1.amazonaws.com/api"),
+        ),
+        START,
+        DIGEST,
+        "urn:gonogo:policy:staging",
+        "0.1.0",
+        started_by="dana",
+        images={"api": "v1.2.3"},
+        overrides={"gates.load.scenarios": Override("[…]", "--set")},
+    )
+    return info.ended(START + timedelta(minutes=6, seconds=12), 86400) if finished else info
+
+
+def passing(gate: str, name: str, **more: object) -> CheckResult:
+    return CheckResult(f"{gate}.{name}", gate, Outcome.PASSED, duration=0.4, started=START, **more)  # type: ignore[arg-type]
+
+
+GATES = (
+    ExpectedGate("subject", 0, budget=60.0),
+    ExpectedGate("unit", 0, budget=300.0),
+    ExpectedGate("security", 0, budget=300.0),
+    ExpectedGate("integration", 1, budget=900.0),
+    ExpectedGate("load", 2, depends=("integration",), budget=1800.0),
+)
+RUNS = (
+    GateRun("subject", SessionEnd.COMPLETED, duration=0.4),
+    GateRun("unit", SessionEnd.COMPLETED, duration=41.2),
+    GateRun("security", SessionEnd.COMPLETED, duration=12.9),
+    GateRun("integration", SessionEnd.COMPLETED, duration=95.4),
+)
+
+
+def good_record() -> Record:
+    rate, rate_held = judged("success_rate >= 95%", "0.9987", Unit.RATIO, 3000)
+    mean, mean_held = judged("avg_response_time < 2s", "0.1834", Unit.SECONDS, 3000)
+    p95, p95_held = judged("p95 < 5s", "0.412", Unit.SECONDS, 3000)
+    coverage, coverage_held = judged("coverage >= 80%", "0.8231", Unit.RATIO, 1312)
+    results = (
+        passing("subject", "source.clean", facts={"commit": DIGEST[:40]}),
+        passing("unit", "unit.tests", title="Every unit test passes"),
+        passing("unit", "unit.coverage", measurements=(coverage,), thresholds=(coverage_held,)),
+        passing("security", "bandit.findings"),
+        passing("integration", "ecs.running_count[api-service-staging]", resource="api-service-staging"),
+        passing("integration", "rds.available[rds-staging]", resource="rds-staging"),
+        passing(
+            "load",
+            "load.thresholds[api-health]",
+            resource="api-health",
+            measurements=(rate, mean, p95),
+            thresholds=(rate_held, mean_held, p95_held),
+        ),
+    )
+    checks = tuple(ExpectedCheck(result.id, result.gate, result.resource) for result in results)
+    runs = (*RUNS, GateRun("load", SessionEnd.COMPLETED, duration=75.0))
+    return Record(Policy(SKIPS), GATES, checks, runs, results)
+
+
+def bad_record(folder: Path | None = None) -> Record:
+    """A run in which everything that a report can show happens."""
+    coverage, coverage_held = judged("coverage >= 80%", "0.79996", Unit.RATIO, 1312)
+    log = Evidence("junit.xml", "unit/evidence/junit.xml", DIGEST, 20, "application/xml")
+    if folder:
+        (folder / log.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / log.path).write_text("<testsuites/>")
+    results = (
+        passing("subject", "source.clean"),
+        CheckResult(
+            "unit.unit.tests",
+            "unit",
+            Outcome.FAILED,
+            title="Every unit test passes",
+            reason="2 of 41 tests failed",
+            hint="run them by hand: python -m pytest tests/unit",
+            findings=(
+                Finding(
+                    "tests/unit/test_api.py::test_health",
+                    "assert 404 == 200",
+                    "failed",
+                    "tests/unit/test_api.py",
+                    12,
+                ),
+                Finding(
+                    "tests/unit/test_web.py::test_title",
+                    "KeyError: 'title' | <b>`x`</b>",
+                    "failed",
+                    "tests/unit/test_web.py",
+                    7,
+                ),
+            ),
+            diagnosis=("E   assert 404 == 200", "E    +  where 404 = <Response [404]>.status_code"),
+            evidence=(log, Evidence("gone.txt", "unit/evidence/gone.txt", DIGEST, 3)),
+            started=START,
+            duration=38.25,
+        ),
+        CheckResult(
+            "unit.unit.coverage",
+            "unit",
+            Outcome.FAILED,
+            title="Enough of the source is covered",
+            reason="coverage is 79.996 %, the rule is coverage >= 80%",
+            measurements=(coverage,),
+            thresholds=(coverage_held,),
+        ),
+        CheckResult(
+            "security.bandit.findings",
+            "security",
+            Outcome.FAILED,
+            title="Bandit finds nothing above the bar",
+            reason="1 finding of severity HIGH",
+            waiver="W-7",
+            findings=(
+                Finding("B602", "subprocess call with shell=True identified", "HIGH", "apps/api/run.py", 31),
+            ),
+        ),
+        CheckResult(
+            "security.safety.advisories",
+            "security",
+            Outcome.INCONCLUSIVE,
+            reason="no advisory source answered",
+            hint="give gates.security.advisories a mirror",
+            cause=Cause.UNAVAILABLE,
+        ),
+        CheckResult(
+            "security.safety.retried",
+            "security",
+            Outcome.PASSED,
+            flaky=True,
+            attempts=(Attempt(Outcome.FAILED, "timed out", 1.0), Attempt(Outcome.PASSED, "", 0.2)),
+        ),
+        CheckResult(
+            "integration.ecs.active[api-service-staging]",
+            "integration",
+            Outcome.SKIPPED,
+            reason="no AWS credentials are configured",
+            hint="log in: aws sso login",
+            cause=Cause.NO_CREDENTIALS,
+        ),
+        CheckResult(
+            "integration.sqs.redrive[orders.fifo]",
+            "integration",
+            Outcome.SKIPPED,
+            reason="the queue is not deployed yet",
+            cause=Cause.ABSENT,
+        ),
+        CheckResult(
+            "integration.rds.login[rds-staging]",
+            "integration",
+            Outcome.ERROR,
+            reason="access denied: secretsmanager:GetSecretValue",
+            hint="allow secretsmanager:GetSecretValue to the role of the gate",
+            diagnosis=tuple(f"line {number}" for number in range(300)),
+        ),
+    )
+    expected = [ExpectedCheck(result.id, result.gate) for result in results]
+    expected += [
+        ExpectedCheck("integration.rds.encrypted[rds-staging]", "integration"),
+        ExpectedCheck("load.load.thresholds[api-health]", "load"),
+    ]
+    return Record(
+        Policy(SKIPS, max_flaky=1, waivers=("W-7",)),
+        GATES,
+        tuple(expected),
+        (*RUNS, GateRun("load", SessionEnd.BLOCKED, root="unit")),
+        results,
+    )
+
+
+@pytest.fixture
+def info() -> RunInfo:
+    return run_info()
+
+
+@pytest.fixture
+def good() -> Run:
+    record = good_record()
+    return Run(run_info(), record, decide(record))
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Run:
+    """Its evidence lies in `tmp_path`."""
+    record = bad_record(tmp_path)
+    return Run(run_info(), record, decide(record))
+
+
+@pytest.fixture
+def of_record() -> Callable[[Record], Run]:
+    """The run of a record, decided by the policy."""
+    return lambda record: Run(run_info(), record, decide(record))
