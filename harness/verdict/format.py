@@ -29,8 +29,8 @@ class Shape(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
+        defer_build=True,
         serialize_by_alias=True,
-        use_attribute_docstrings=True,
         protected_namespaces=(),
     )
 

@@ -31,7 +31,9 @@ from harness.verdict.verify import Refusal, RefusedError
 Seal = Callable[[Mapping[str, Any]], bytes]
 
 
-def refused(case: Any, code: Refusal, says: str = "", exit_code: ExitCode = ExitCode.UNUSABLE) -> VerdictError:
+def refused(
+    case: Any, code: Refusal, says: str = "", exit_code: ExitCode = ExitCode.UNUSABLE
+) -> VerdictError:
     with pytest.raises(VerdictError) as caught:
         case.verify()
     assert caught.value.code == code.value, caught.value

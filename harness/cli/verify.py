@@ -1,0 +1,248 @@
+"""``gonogo verify``: may what is about to be deployed go, by the verdict on file? Also what `guard` and `explain` share."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
+from harness.model import Phase
+
+if TYPE_CHECKING:
+    from harness.profile import Profile
+    from harness.verdict.verify import Verified
+
+ProfileName = Annotated[
+    str, typer.Option("--profile", "-p", metavar="NAME", help="The environment's profile.")
+]
+PhaseName = Annotated[str, typer.Option("--phase", help="When in the release: pre-deploy or post-deploy.")]
+Profiles = Annotated[str, typer.Option("--profiles", metavar="DIR", help="The folder of your own profiles.")]
+Images = Annotated[
+    list[str],
+    typer.Option(
+        "--image",
+        metavar="NAME@sha256:…",
+        help="An image about to be deployed, by its digest; repeatable.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
+Source = Annotated[
+    str, typer.Option("--source", metavar="COMMIT", help="The full commit (or tree digest) of the source.")
+]
+File = Annotated[
+    Path | None,
+    typer.Option(
+        "--verdict",
+        metavar="FILE",
+        help="The verdict; default: reports/<profile>/<phase>/verdict.intoto.json.",
+    ),
+]
+RequireEvidence = Annotated[
+    bool, typer.Option("--require-evidence", help="Refuse when a file of evidence is not there.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def verify(
+    profile: ProfileName,
+    image: Images,
+    source: Source = "",
+    phase: PhaseName = "pre-deploy",
+    verdict: File = None,
+    profiles: Profiles = "profiles",
+    require_evidence: RequireEvidence = False,
+    as_json: AsJson = False,
+) -> int:
+    """Accept or refuse the verdict for exactly what is about to be deployed. Only exit code 0 lets a deploy go on.
+
+    0 GO, 10 NO_GO, 11 INCONCLUSIVE, 12 ERROR, 13 PENDING, 14 not usable, 64 wrong usage.
+    """
+    try:
+        verified = ask(
+            profile,
+            image,
+            source=source,
+            phase=phase,
+            file=verdict,
+            profiles=profiles,
+            require_evidence=require_evidence,
+        )
+    except GonogoError as error:
+        if not as_json and not isinstance(error, VerdictError):
+            raise
+        print_refusal(error, as_json=as_json)
+        return error.exit_code
+    if as_json:
+        show_json(_accepted(verified))
+    else:
+        print_accepted(verified)
+    return ExitCode.GO
+
+
+def ask(
+    profile: str,
+    images: Sequence[str],
+    *,
+    source: str,
+    phase: str,
+    file: Path | None,
+    profiles: str,
+    require_evidence: bool,
+) -> "Verified":
+    """Hold the verdict on file against the profile as its files say it, this moment, and what is to be deployed.
+
+    Raises:
+        GonogoError: refused, or asked wrongly.
+    """
+    from harness.gates import plan
+    from harness.profile.digest import policy_digest, policy_document
+    from harness.verdict.verify import verify as verify_verdict
+
+    when = read_phase(phase)
+    subjects = read_images(images)
+    environment = load(profile, profiles)
+    gates, checks = plan(environment, when)
+    return verify_verdict(
+        file or stored(environment, when),
+        profile=environment,
+        gates=gates,
+        checks=checks,
+        policy_digest=policy_digest(policy_document(environment, gates, checks)),
+        phase=when,
+        subjects=subjects,
+        source=source,
+        now=datetime.now(UTC),
+        require_evidence=require_evidence,
+    )
+
+
+def load(name: str, profiles: str) -> "Profile":
+    """The profile as its files say it: what overrides a run must not override the one who checks it."""
+    from harness.gates import tables
+    from harness.profile.loader import load_profile
+
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("GONOGO_")}
+    return load_profile(name, tables(), folder=Path(profiles), environ=environ)
+
+
+def stored(profile: "Profile", phase: Phase) -> Path:
+    """Where the newest verdict of a profile and phase is."""
+    from harness.verdict.store import FILE, folder_of
+
+    return folder_of(Path(profile.reports.path), profile.name, phase) / FILE
+
+
+def read_phase(text: str) -> Phase:
+    """Read ``--phase``."""
+    try:
+        return Phase(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a phase", hint=f"one of {', '.join(Phase)}") from None
+
+
+def read_images(texts: Sequence[str]) -> dict[str, str]:
+    """Read ``--image NAME@sha256:…``.
+
+    Raises:
+        UsageError: one names no digest, or two name the same image.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, mark, digest = text.partition("@")
+        if not mark:
+            name, _, digest = text.partition("=")
+        if not name or not digest.startswith("sha256:"):
+            raise UsageError(
+                f"--image {text}: a deploy is verified by digest, not by a name that can move",
+                hint=f"write --image {name or 'NAME'}@sha256:… with the digest that is deployed",
+            )
+        if found.setdefault(name, digest) != digest:
+            raise UsageError(f"--image {name} is given twice, with two digests", hint="give it once")
+    return found
+
+
+def print_accepted(verified: "Verified", *, to_stderr: bool = False) -> None:
+    """One line for the answer, then what it rests on."""
+    info = verified.verdict.info
+    say(
+        f"GO: {info.profile} {info.phase}, run {info.run_id}, until {_time(verified.expires)}",
+        "green",
+        to_stderr=to_stderr,
+    )
+    for subject in info.subjects:
+        digest = ", ".join(f"{kind}:{value}" for kind, value in subject.digest.items())
+        say(f"  {subject.name} {digest}", to_stderr=to_stderr)
+    for reason in verified.reasons:
+        say(f"  allowed: {reason.gate} {reason.text}", "yellow", to_stderr=to_stderr)
+
+
+def print_refusal(error: GonogoError, *, as_json: bool) -> None:
+    """One line for the reason, one for what to do."""
+    code = error.code if isinstance(error, VerdictError) else "usage"
+    if as_json:
+        from harness.verdict.verify import RefusedError
+
+        known = error.verdict if isinstance(error, RefusedError) else None
+        show_json(
+            {
+                "ok": False,
+                "code": code,
+                "exit_code": int(error.exit_code),
+                "decision": known.decision if known else None,
+                "run_id": known.info.run_id if known else None,
+                "reason": error.message,
+                "hint": error.hint,
+            }
+        )
+        return
+    say(f"REFUSED ({code}): {error.message}", "red", to_stderr=True)
+    say(f"  → {error.hint}", to_stderr=True)
+
+
+def show_json(content: dict[str, Any]) -> None:
+    """Print one JSON object, whatever stdout's encoding is."""
+    print(json.dumps(content, indent=2))  # noqa: T201
+
+
+def say(text: str, colour: str = "", *, to_stderr: bool = False) -> None:
+    """Print one line, in colour on a terminal; rich is imported only there.
+
+    Control characters are shown as such: what a file says must not become a line or a terminal command of its own.
+    """
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    stream = sys.stderr if to_stderr else sys.stdout
+    if not stream.isatty():
+        print(text, file=stream)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(file=stream, highlight=False).print(Text(text, style=colour), soft_wrap=True)
+
+
+def _accepted(verified: "Verified") -> dict[str, Any]:
+    info = verified.verdict.info
+    return {
+        "ok": True,
+        "code": "go",
+        "exit_code": int(ExitCode.GO),
+        "decision": verified.verdict.decision,
+        "run_id": info.run_id,
+        "reason": f"GO for {info.profile} {info.phase}",
+        "allowed": [reason.text for reason in verified.reasons],
+        "subjects": {subject.name: dict(subject.digest) for subject in info.subjects},
+        "expires": _time(verified.expires),
+        "evidence_checked": verified.evidence,
+        "verdict": str(verified.path),
+        "sha256": verified.verdict.sha256,
+    }
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
