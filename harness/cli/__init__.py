@@ -1,0 +1,108 @@
+"""The command line: parsing and printing only. One file per command; `COMMANDS` has one row each.
+
+Only the module of the command that was named is imported: a deploy step that verifies pays for nothing else.
+"""
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ExitCode, GonogoError
+
+if TYPE_CHECKING:
+    import typer
+
+ABOUT = "May this release go? Layered gates against a named environment, and one verdict that deploy steps verify."
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: ``module:attribute``, where the attribute is a function, or a Typer app for a group."""
+
+    name: str
+    target: str
+    group: bool = False
+
+    def load(self) -> Any:  # noqa: ANN401 - a function or a Typer app
+        """Import it."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+COMMANDS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        Command("gate", "harness.cli.gate:gate"),
+        Command("try", "harness.cli.gate:try_gates"),
+        Command("verify", "harness.cli.verify:verify"),
+        Command("guard", "harness.cli.guard:guard"),
+        Command("explain", "harness.cli.explain:explain"),
+        Command("profile", "harness.cli.profile:app", group=True),
+        Command("local", "harness.cli.local:app", group=True),
+        Command("advisories", "harness.cli.advisories:app", group=True),
+    )
+}
+
+
+def build(*names: str) -> "typer.Typer":
+    """The command line with these commands; with none, all of them."""
+    import typer
+
+    app = typer.Typer(
+        name="gonogo",
+        help=ABOUT,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for command in [COMMANDS[name] for name in names or COMMANDS]:
+        if command.group:
+            app.add_typer(command.load(), name=command.name)
+        else:
+            app.command(command.name)(command.load())
+    return app
+
+
+def _options(
+    version: bool = False,
+) -> None:
+    """See `ABOUT`."""
+    if version:
+        from harness import __version__
+
+        print(f"gonogo {__version__}")  # noqa: T201
+        raise SystemExit(ExitCode.GO)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit with its code; an expected error is printed with what to do, any other has a traceback."""
+    given = sys.argv[1:] if arguments is None else arguments
+    named = [given[0]] if given and given[0] in COMMANDS else []
+    sys.exit(run(named, given))
+
+
+def run(named: list[str], given: list[str]) -> int:
+    """Parse and run; wrong usage is `ExitCode.USAGE`, never one of pytest's codes."""
+    import click
+
+    try:
+        code = build(*named)(given, standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.Abort:
+        print("gonogo: interrupted", file=sys.stderr)  # noqa: T201
+        return ExitCode.ERROR
+    except GonogoError as error:
+        print(f"gonogo: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return code if isinstance(code, int) else ExitCode.GO

@@ -1,0 +1,363 @@
+"""The gate command, whole: profile, placeholder, stand-in, gates, verdict, reports. One function for every caller.
+
+``gonogo gate``, ``gonogo try`` and ``pytest --gonogo`` all end in `main`; they differ in how they read a
+`Request`, and in nothing else.
+"""
+
+import difflib
+import getpass
+import os
+import re
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import __version__, codec
+from harness.errors import ExitCode, GonogoError, UsageError
+from harness.gates import ALWAYS, GATES, plan, tables
+from harness.gates.context import GateContext
+from harness.model import Decided, Decision, ExpectedCheck, ExpectedGate, Phase, Record
+from harness.profile import Profile
+from harness.profile.loader import bind, load_profile
+from harness.profile.digest import policy_digest, policy_document
+from harness.resources import shipped
+from harness.run import ledger
+from harness.run.supervisor import Supervisor, View, subjects
+from harness.run.watcher import supervised
+from harness.scanners import source_tree
+from harness.verdict import info as verdict_info
+from harness.verdict import store
+from harness.verdict.info import RunInfo
+from harness.verdict.reading import encode
+from harness.verdict.statement import build, placeholder
+
+EXIT = {
+    Decision.GO: ExitCode.GO,
+    Decision.NO_GO: ExitCode.NO_GO,
+    Decision.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    Decision.ERROR: ExitCode.ERROR,
+    Decision.PENDING: ExitCode.PENDING,
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller asks for, as it was written; nothing here is validated yet.
+
+    `trial` is ``gonogo try``: the gates asked for, no verdict. `refused` are selections of the surrounding pytest
+    run, which a gate run does not know.
+    """
+
+    profile: str
+    phase: str = Phase.PRE_DEPLOY
+    images: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    keep_going: bool = False
+    profiles: str = "profiles"
+    stand_in: str = ""
+    faults: tuple[str, ...] = ()
+    trial: bool = False
+    as_json: bool = False
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A validated request on its way: the run's names, folders, plan and surroundings."""
+
+    request: Request
+    root: Path
+    phase: Phase
+    profile: Profile
+    images: Mapping[str, str]
+    gates: tuple[ExpectedGate, ...]
+    checks: tuple[ExpectedCheck, ...]
+    selected: frozenset[str]
+    run_id: str
+    started: datetime
+    home: Path
+    """``reports/<profile>/<phase>``."""
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder."""
+        return store.run_folder(self.home, self.run_id)
+
+    @property
+    def partial(self) -> bool:
+        """Whether gates of the profile were left out."""
+        return {gate.name for gate in self.gates} != self.selected
+
+
+def main(request: Request) -> int:
+    """Run the gates and return the exit code; expected errors are printed here, with what to do."""
+    try:
+        run = _validate(request)
+        return supervised(lambda: _guarded(run))
+    except GonogoError as error:
+        print(f"gonogo: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
+        return error.exit_code
+
+
+def _guarded(run: Run) -> int:
+    """The run, in its own process; what it may raise on purpose is told like any other error."""
+    try:
+        return _execute(run)
+    except GonogoError as error:
+        if run.home.is_dir() and run.folder.is_dir():
+            ledger.append(run.folder / ledger.NAME, "aborted", reason=error.message)
+        print(f"gonogo: {error}", file=sys.stderr)  # noqa: T201
+        return ExitCode.ERROR if error.exit_code is ExitCode.GO else error.exit_code
+
+
+# What is asked for
+
+
+def _validate(request: Request) -> Run:
+    if request.refused:
+        raise UsageError(
+            f"a gate run cannot be narrowed by {' '.join(request.refused)}",
+            hint="name whole gates with --gonogo-gates, or declare exclude_markers in the profile",
+        )
+    if request.trial and os.environ.get("CI", "").lower() in ("true", "1"):
+        raise UsageError("`gonogo try` gives no verdict and does not run in CI", hint="use `gonogo gate`")
+    phase = _phase(request.phase)
+    profile = load_profile(
+        request.profile,
+        tables(),
+        folder=Path(request.profiles),
+        overrides=request.overrides,
+        environ=os.environ,
+    )
+    if not profile.phases.get(phase):
+        raise UsageError(
+            f"profile {profile.name!r} has no gates in phase {phase}",
+            hint=f"its phases: {', '.join(str(p) for p in profile.phases) or 'none'}; see `gonogo profile show`",
+        )
+    if (request.faults or request.stand_in) and not profile.local.stand_in:
+        raise UsageError(
+            f"profile {profile.name!r} has no stand-in to attach or to break", hint="use --profile local"
+        )
+    gates, checks = plan(profile, phase)
+    selected = _selected(request, gates)
+    if request.trial:
+        gates = tuple(gate for gate in gates if gate.name in selected)
+        checks = tuple(check for check in checks if check.gate in selected)
+    images = _images(request, profile)
+    started = datetime.now(UTC)
+    root = Path.cwd()
+    kind = f"try-{phase}" if request.trial else str(phase)
+    home = (root / profile.reports.path).resolve() / profile.name / kind
+    return Run(
+        request=request,
+        root=root,
+        phase=phase,
+        profile=profile,
+        images=images,
+        gates=gates,
+        checks=ledger.with_expected_images(checks, images),
+        selected=selected,
+        run_id=f"{started:%Y%m%dT%H%M%S}Z-{secrets.token_hex(3)}",
+        started=started,
+        home=home,
+        environ=dict(os.environ),
+    )
+
+
+def _phase(text: str) -> Phase:
+    try:
+        return Phase(text)
+    except ValueError:
+        raise UsageError(
+            f"unknown phase {text!r}{_near(text, [str(phase) for phase in Phase])}",
+            hint=f"one of {', '.join(Phase)}",
+        ) from None
+
+
+def _selected(request: Request, gates: tuple[ExpectedGate, ...]) -> frozenset[str]:
+    names = {gate.name for gate in gates}
+    for name in request.gates:
+        if name not in GATES:
+            raise UsageError(
+                f"unknown gate {name!r}{_near(name, GATES)}", hint=f"one of {', '.join(sorted(names))}"
+            )
+        if name not in names:
+            raise UsageError(
+                f"profile {request.profile!r} has no gate {name!r} in this phase",
+                hint=f"it has {', '.join(sorted(names))}",
+            )
+    return frozenset({*request.gates, ALWAYS} if request.gates else names)
+
+
+def _images(request: Request, profile: Profile) -> dict[str, str]:
+    """``api=v1.2.3`` or ``api@sha256:…`` -> name and reference."""
+    found: dict[str, str] = {}
+    for text in request.images:
+        match = re.fullmatch(r"([^=@\s]+)(?:=|@(?=sha256:))(\S+)", text)
+        if match is None:
+            raise UsageError(
+                f"--image {text!r} is not an image", hint="write NAME=TAG, e.g. --image api=v1.2.3"
+            )
+        name, reference = match.groups()
+        if name not in profile.app.images:
+            known = ", ".join(sorted(profile.app.images)) or "none"
+            raise UsageError(
+                f"the profile knows no image {name!r}{_near(name, profile.app.images)}",
+                hint=f"[app] images has {known}",
+            )
+        if name in found:
+            raise UsageError(f"--image {name} was given twice", hint="an image has one tag")
+        found[name] = reference
+    return found
+
+
+def _near(text: str, known: object) -> str:
+    near = difflib.get_close_matches(text, [str(name) for name in known], n=1)  # type: ignore[attr-defined]
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+# The run
+
+
+def _execute(run: Run) -> int:
+    view_context = _view(run)
+    with view_context as view, _environment(run) as run:
+        decided, record, info = _gates(run, view)
+    if run.request.trial:
+        _report(run, info, record, decided)
+        return 0 if decided.decision is Decision.GO else 1
+    newest = store.publish(run.home, encode(build(info, record, decided)), run.run_id)
+    _report(run, info, record, decided)
+    if not newest:
+        print("gonogo: a later run has begun; its verdict is the newest, not this one", file=sys.stderr)  # noqa: T201
+    store.prune(run.home, run.profile.reports.keep)
+    return EXIT[decided.decision]
+
+
+@contextmanager
+def _environment(run: Run) -> Iterator[Run]:
+    """The run with its placeholder written, its stand-in up and its profile bound to real places."""
+    environ = run.environ
+    if run.profile.local.stand_in:
+        environ = {**environ, "STOREFRONT": str(shipped("examples/storefront"))}
+    app = bind(run.profile, tables(), {**_UNBOUND, **environ}) if run.profile.local.stand_in else None
+    bound = app or bind(run.profile, tables(), environ)
+    first = replace(run, profile=bound, environ=environ)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if not run.request.trial:
+        store.publish(run.home, encode(placeholder(_info(first))), run.run_id, start=True)
+    _open_ledger(first)
+    stand_in = _stand_in(first) if run.profile.local.stand_in else nullcontext(environ)
+    with stand_in as places:
+        whole = {**environ, **places}
+        yield replace(first, profile=bind(run.profile, tables(), whole), environ=whole)
+
+
+_UNBOUND = dict.fromkeys(("AWS_ENDPOINT_URL", "WEB_ENDPOINT", "API_ENDPOINT"), "http://127.0.0.1:0")
+"""Places that only the stand-in knows; until it is up the profile is bound to nowhere."""
+
+
+@contextmanager
+def _stand_in(run: Run) -> Iterator[Mapping[str, str]]:
+    from harness import local
+
+    if run.request.stand_in:
+        yield local.attach(Path(run.request.stand_in)).environ
+        return
+    with local.running(
+        run.profile, run.folder / "stand-in", faults=run.request.faults, images=run.images
+    ) as info:
+        yield info.environ
+
+
+def _open_ledger(run: Run) -> None:
+    ledger.append(
+        run.folder / ledger.NAME,
+        "run",
+        run_id=run.run_id,
+        profile=run.profile.name,
+        phase=run.phase,
+        policy=codec.dump(verdict_info.rules(run.profile)),
+        gates=[codec.dump(gate) for gate in run.gates],
+        checks=[codec.dump(check) for check in run.checks],
+        partial=run.partial,
+    )
+
+
+def _gates(run: Run, view: View) -> tuple[Decided, Record, RunInfo]:
+    info = _info(run)
+    context = GateContext(
+        run_id=run.run_id,
+        gate=ALWAYS,
+        phase=run.phase,
+        profile=run.profile,
+        root=run.root,
+        folder=run.folder,
+        images=run.images,
+        subjects=info.subjects,
+    )
+    supervisor = Supervisor(
+        context,
+        run.gates,
+        view,
+        selected=run.selected,
+        keep_going=run.request.keep_going,
+        environ=run.environ,
+    )
+    decided = supervisor.run()
+    found = subjects(info.subjects, supervisor.book.results)
+    return (
+        decided,
+        supervisor.book.record(),
+        info.ended(datetime.now(UTC), run.profile.policy.max_age, found),
+    )
+
+
+def _info(run: Run) -> RunInfo:
+    app = (run.root / run.profile.app.path).resolve()
+    if not app.is_dir():
+        raise UsageError(
+            f"app.path: {app} is not a folder", hint="set app.path to the application's repository"
+        )
+    document = policy_document(run.profile, *plan(run.profile, run.phase))
+    return RunInfo(
+        run_id=run.run_id,
+        profile=run.profile.name,
+        phase=run.phase,
+        resource_uri=verdict_info.resource_uri(run.profile),
+        subjects=(source_tree.state(app).subject,),
+        started=run.started,
+        policy_digest=policy_digest(document),
+        policy_uri=verdict_info.policy_uri(run.profile),
+        version=__version__,
+        started_by=os.environ.get("GITHUB_ACTOR") or _user(),
+        partial=run.partial,
+        stand_in=verdict_info.emulated(run.profile),
+        images=run.images,
+        overrides=verdict_info.overrides(run.profile),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def _view(run: Run):  # noqa: ANN202
+    from harness.report.terminal import LiveView
+
+    return LiveView(run)
+
+
+def _report(run: Run, info: RunInfo, record: Record, decided: Decided) -> None:
+    from harness.report import render_all
+
+    render_all(run.folder, info, record, decided)
