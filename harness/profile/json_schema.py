@@ -18,7 +18,7 @@ _WRITERS = {form.pattern: form.write for form in (DURATION, SIZE, RATE)}
 class _Written(GenerateJsonSchema):
     """Describes values as a file holds them: defaults in their written form, and no null, which TOML lacks."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - any core schema
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 - pydantic's signature
         """Titles would repeat the keys."""
         return False
 

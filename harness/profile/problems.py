@@ -41,8 +41,8 @@ def _order(problem: Problem) -> tuple[str, int, str, str]:
 
 def near(word: str, valid: Sequence[str], *, what: str = "valid") -> str:
     """``did you mean 'unit'? (valid: …)``, for a word that is none of the valid ones."""
-    meant = meaning(word, valid)
-    return f"{meant}{' ' if meant else ''}({what}: {', '.join(sorted(valid)) or 'none'})"
+    meant, all_of_them = meaning(word, valid), f"{what}: {', '.join(sorted(valid)) or 'none'}"
+    return f"{meant} ({all_of_them})" if meant else all_of_them
 
 
 def meaning(word: str, valid: Sequence[str]) -> str:

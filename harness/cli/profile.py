@@ -1,0 +1,171 @@
+"""``gonogo profile``: what the profiles say, where each value comes from, and what is wrong with them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.errors import ExitCode, ProfileError
+from harness.gates import tables
+from harness.profile import Profile
+from harness.profile.json_schema import profile_schema
+from harness.profile.loader import load_profile
+from harness.profile.problems import InvalidProfileError
+from harness.profile.sources import available
+
+app = typer.Typer(no_args_is_help=True, help="What the profiles say, and what is wrong with them.")
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="A profile's name, or the path of its file.")]
+_Names = Annotated[
+    list[str],
+    typer.Argument(metavar="[NAME…]", help="All profiles, if none is named.", default_factory=list),
+]
+_Profiles = Annotated[
+    Path, typer.Option("--profiles", metavar="DIR", help="The folder of your own profiles.")
+]
+_Overrides = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one key of the profile; repeatable.",
+        default_factory=list,
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_WIDE = 200
+"""Columns where the output is no terminal and must not be cut to one."""
+
+
+@app.command("list")
+def list_profiles(profiles: _Profiles = Path("profiles"), as_json: _Json = False) -> None:
+    """The profiles there are, your own before the shipped ones."""
+    rows = []
+    for name, path in available(profiles).items():
+        try:
+            about = load_profile(name, tables(), folder=profiles).description
+        except ProfileError as error:
+            about = f"not valid: {error.message.partition(chr(10))[0]}"
+        rows.append((name, about, str(path)))
+    if as_json:
+        _print_json([dict(zip(("name", "description", "file"), row, strict=True)) for row in rows])
+    else:
+        _print_table(("profile", "what it is", "file"), rows)
+
+
+@app.command()
+def show(
+    name: _Name,
+    overrides: _Overrides,
+    profiles: _Profiles = Path("profiles"),
+    as_json: _Json = False,
+) -> None:
+    """Every value of a profile, the defaults included, with where it comes from."""
+    profile = load_profile(name, tables(), folder=profiles, overrides=overrides)
+    if as_json:
+        settings = {
+            key: {"value": setting.value, "source": setting.source, "place": key in profile.places}
+            for key, setting in profile.settings.items()
+        }
+        _print_json({"profile": profile.name, "settings": settings})
+        return
+    rows = [(key, _text(setting.value), setting.source) for key, setting in profile.settings.items()]
+    _print_table(("key", "value", "from"), rows)
+
+
+@app.command()
+def check(
+    names: _Names,
+    overrides: _Overrides,
+    profiles: _Profiles = Path("profiles"),
+    as_json: _Json = False,
+) -> None:
+    """Everything that is wrong with a profile, at once; exit code 64 if there is anything."""
+    results = {name: _problems(name, profiles, overrides) for name in names or available(profiles)}
+    if as_json:
+        _print_json(results)
+    else:
+        for name, found in results.items():
+            typer.echo(f"{name}: " + ("valid" if not found else f"{len(found)} to correct"))
+            for problem in found:
+                typer.echo("  " + ": ".join(part for part in problem.values() if part))
+    if any(results.values()):
+        raise typer.Exit(ExitCode.USAGE)
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A")],
+    second: Annotated[str, typer.Argument(metavar="B")],
+    overrides: _Overrides,
+    profiles: _Profiles = Path("profiles"),
+    as_json: _Json = False,
+) -> None:
+    """The keys that two profiles hold different values for, side by side."""
+    left, right = (
+        load_profile(name, tables(), folder=profiles, overrides=overrides) for name in (first, second)
+    )
+    rows = list(_differences(left, right))
+    if as_json:
+        _print_json({key: {first: one, second: other} for key, one, other in rows})
+    else:
+        _print_table(("key", first, second), [(key, _text(one), _text(other)) for key, one, other in rows])
+
+
+@app.command()
+def schema() -> None:
+    """The JSON Schema of a profile file, for editors and other tools."""
+    _print_json(profile_schema(tables()))
+
+
+def _problems(name: str, folder: Path, overrides: Sequence[str]) -> list[dict[str, str]]:
+    try:
+        load_profile(name, tables(), folder=folder, overrides=overrides)
+    except InvalidProfileError as error:
+        return [{"source": item.source, "key": item.key, "text": item.text} for item in error.problems]
+    except ProfileError as error:
+        return [{"source": "", "key": "", "text": f"{error.message}; {error.hint}"}]
+    return []
+
+
+def _differences(left: Profile, right: Profile) -> Iterable[tuple[str, Any, Any]]:
+    """Key and both values, ``None`` where one profile does not have the key."""
+    for key in dict.fromkeys([*left.settings, *right.settings]):
+        one, other = (
+            profile.settings[key].value if key in profile.settings else None for profile in (left, right)
+        )
+        if one != other:
+            yield key, one, other
+
+
+def _text(value: object) -> str:
+    """A value as the profile's file would hold it, without the quotes of plain text."""
+    if value is None:
+        return "-"
+    return value if value and isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDE)
+    table = Table(*head, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(_literal(cell) for cell in row))
+    console.print(table)
+
+
+def _literal(cell: str) -> str:
+    """Brackets in keys are no markup."""
+    from rich.markup import escape
+
+    return escape(cell)
