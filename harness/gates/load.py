@@ -1,13 +1,23 @@
 """``load``: scenarios of requests against the deployed endpoints, run by Locust in a process of its own."""
 
+import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from harness.errors import ProfileError, ThresholdError
+from harness.load.metrics import latency_limit, require_judgeable
+from harness.load.plan import MAX_IN_FLIGHT, Plan, count
+from harness.load.runner import STARTUP
+from harness.load.validity import lag_bound
 from harness.model import ExpectedCheck, Phase
 from harness.profile.schema import PLACE, Duration, GateConfig, Rate, Rule, Section
 from harness.threshold import parse
+
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class Scenario(Section):
@@ -20,7 +30,9 @@ class Scenario(Section):
     url: Annotated[str, PLACE]
     method: Literal["GET", "POST", "PUT", "DELETE", "HEAD"] = "GET"
     headers: dict[str, str] = Field(default_factory=dict)
-    body: str = ""
+    header_variables: dict[str, str] = Field(default_factory=dict)
+    """Header -> the environment variable that holds its value: for tokens, which do not belong into a profile."""
+    body: str = Field(default="", max_length=16_384)
     expect_status: int = Field(default=200, ge=100, le=599)
     rate: Rate | None = None
     users: int | None = Field(default=None, ge=1, le=10_000)
@@ -45,13 +57,113 @@ class Scenario(Section):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _sends_something(self) -> "Scenario":
+        for key, seconds in (("duration", self.duration), ("timeout", self.timeout)):
+            if seconds <= 0:
+                msg = f"scenario {self.name!r}: a {key} of 0 measures nothing"
+                raise ValueError(msg)
+        if self.rate is None or self.rate <= 0:
+            return self
+        planned = count(self.rate, self.duration)
+        if planned < self.min_requests:
+            msg = (
+                f"scenario {self.name!r}: rate × duration is {planned} requests, fewer than min_requests "
+                f"({self.min_requests})"
+            )
+            raise ValueError(msg)
+        if self.rate * self.timeout > MAX_IN_FLIGHT:
+            msg = (
+                f"scenario {self.name!r}: rate × timeout lets {self.rate * self.timeout:.0f} requests be open at "
+                f"once; at most {MAX_IN_FLIGHT} may be: lower the timeout or the rate"
+            )
+            raise ValueError(msg)
+        if self.think_time:
+            msg = f"scenario {self.name!r}: think_time goes with users; a schedule does not wait"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _rules_speak_of_load(self) -> "Scenario":
+        try:
+            require_judgeable(self.thresholds)
+        except ThresholdError as error:
+            msg = f"scenario {self.name!r}: {error.message}; {error.hint}"
+            raise ValueError(msg) from error
+        return self
+
+    @model_validator(mode="after")
+    def _headers_can_be_sent(self) -> "Scenario":
+        for name in [*self.headers, *self.header_variables]:
+            if not _FIELD_NAME.fullmatch(name):
+                msg = f"scenario {self.name!r}: {name!r} is no name of a header"
+                raise ValueError(msg)
+        for name, value in self.headers.items():
+            if not _FIELD_VALUE.fullmatch(value):
+                msg = f"scenario {self.name!r}: the value of header {name} holds what no header may hold"
+                raise ValueError(msg)
+        return self
+
+    def plan(self, environment: Mapping[str, str] | None = None) -> Plan:
+        """What Locust is to do. `environment` holds the variables that headers are read from; default: the process's.
+
+        Raises:
+            ProfileError: a header's variable is not set, or holds what no header may hold.
+        """
+        return Plan(
+            run="",
+            scenario=self.name,
+            url=self.url,
+            result="",
+            progress="",
+            duration=self.duration,
+            timeout=self.timeout,
+            late_after=float(lag_bound(latency_limit(self.thresholds))),
+            rate=self.rate,
+            users=self.users,
+            think_time=self.think_time,
+            warm_up=self.warm_up,
+            method=self.method,
+            expect_status=self.expect_status,
+            headers={
+                **self.headers,
+                **self._secret_headers(os.environ if environment is None else environment),
+            },
+            body=self.body,
+        )
+
+    def _secret_headers(self, environment: Mapping[str, str]) -> dict[str, str]:
+        found = {}
+        for name, variable in self.header_variables.items():
+            value = environment.get(variable, "")
+            if not value or not _FIELD_VALUE.fullmatch(value):
+                raise ProfileError(
+                    f"gates.load.scenarios[{self.name}].header_variables.{name}: {variable} "
+                    + ("is not set" if not value else "holds what no header may hold"),
+                    hint=f"set {variable} to the header's whole value where the gate runs",
+                )
+            found[name] = value
+        return found
+
 
 class LoadConfig(GateConfig):
     """``[gates.load]``."""
 
     allowed_hosts: Annotated[list[str], PLACE] = Field(default_factory=list)
-    """The only hosts load may be sent to; empty: none, and declaring a scenario is then an error."""
+    """The only hosts load may be sent to, as ``host`` or ``host:port``; empty: none, and running a scenario is an
+    error."""
     scenarios: list[Scenario] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _fits_the_budget(self) -> "LoadConfig":
+        needed = sum(s.warm_up + s.duration + s.timeout + STARTUP for s in self.scenarios)
+        if needed > self.budget:
+            msg = (
+                f"the scenarios run one after another and may take {needed:.0f} s "
+                f"(warm_up + duration + timeout + {STARTUP:.0f} s each), more than the gate's budget of {self.budget:.0f} s"
+            )
+            raise ValueError(msg)
+        return self
 
     def expected(self, gate: str, profile: Any, phase: Phase) -> Iterable[ExpectedCheck]:  # noqa: ANN401
         """One check a scenario."""

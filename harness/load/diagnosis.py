@@ -1,0 +1,68 @@
+"""What one would look up next when a load rule is broken: how requests failed, the first of them, the slowest."""
+
+from harness.load.result import Kind, LoadResult, Seen
+
+_HINTS = {
+    Kind.DNS: "the host does not resolve: correct the scenario's url, or deploy its DNS record",
+    Kind.REFUSED: "nothing listens there: see whether the service runs and its load balancer has healthy targets",
+    Kind.TLS: "the TLS handshake fails: see the certificate's names, chain and dates",
+    Kind.TIMEOUT: "answers do not come in time: see the service's CPU, its database's connections and slow queries",
+    Kind.CLOSED: "connections end before the answer: see the service's restarts and the load balancer's idle time-out",
+    Kind.STATUS: "unexpected answers: read the service's log for the times below",
+}
+_SLOW = "too slow rather than failing: see the service's CPU, its database's slow queries, and its number of tasks"
+
+
+def hint(result: LoadResult) -> str:
+    """One line that says where to look, from how most of the failing requests failed."""
+    failures = {kind: count for kind, count in result.failures.items() if count}
+    if not failures:
+        return _SLOW
+    most = max(failures, key=lambda kind: failures[kind])
+    return _HINTS.get(most, "read the first failing requests below, and the service's log for that time")
+
+
+def lines(result: LoadResult) -> list[str]:
+    """For people; failures first."""
+    told = []
+    if result.failures:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in _by_count(result))
+        told.append(f"failing requests by kind: {kinds}")
+    if result.statuses:
+        told.append("answers by status: " + ", ".join(f"{code} {n}" for code, n in result.statuses.items()))
+    if result.first_failures:
+        told.append("first failing requests:")
+        told.extend(f"  {_row(seen)}" for seen in result.first_failures)
+    told.append("slowest requests:")
+    told.extend(f"  {_row(seen)}" for seen in result.slowest)
+    return told
+
+
+def _by_count(result: LoadResult) -> list[tuple[Kind, int]]:
+    return sorted(result.failures.items(), key=lambda item: -item[1])
+
+
+def _row(seen: Seen) -> str:
+    end = f"{seen.kind}: {seen.detail}" if seen.kind else f"status {seen.status}"
+    return f"at {seen.at:.3f} s, {seen.latency / 1e6:.1f} ms, {end}"
+
+
+def summary(result: LoadResult) -> dict[str, str]:
+    """How the run went, for the record: the model, the generator's own figures, the times from the actual start."""
+    planned = f"open, {result.planned} requests planned" if result.planned is not None else "closed"
+    exact = "exact" if result.latency.exact else "from buckets 0.4 % wide"
+    facts = {
+        "model": f"{planned}, {result.sent} sent, {result.warm_up} before them to warm up",
+        "generator": (
+            f"CPU {result.cpu:.1%} of a core, schedule lag p99 {_ms(result.lag.percentiles.get('p99'))}, "
+            f"{result.late} late, {result.dropped} dropped, {result.retried} sent again on a new connection"
+        ),
+        "percentiles": exact,
+    }
+    if "p95" in result.service_time.percentiles:
+        facts["p95 from the actual start"] = _ms(result.service_time.percentiles["p95"])
+    return facts
+
+
+def _ms(value: int | None) -> str:
+    return "no data" if value is None else f"{value / 1e6:.1f} ms"

@@ -1,0 +1,123 @@
+"""The metrics of a load run, as `docs/metrics.md` defines them: names, units, and how each is worked out. Pure."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+
+from harness.errors import ThresholdError
+from harness.load.latency import PERCENTILES
+from harness.load.result import LoadResult
+from harness.model import Measurement, Unit
+from harness.threshold import Threshold
+
+_NANO = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: its unit, what it means in a line, and value and sample of a run; ``None``: nothing to measure."""
+
+    unit: Unit
+    meaning: str
+    value: Callable[[LoadResult], tuple[Fraction | None, int]]
+
+
+def _share(part: int, whole: int) -> tuple[Fraction | None, int]:
+    return (Fraction(part, whole) if whole else None), whole
+
+
+def _per_second(number: int, result: LoadResult) -> tuple[Fraction | None, int]:
+    return (Fraction(number * _NANO, result.elapsed) if result.sent else None), result.sent
+
+
+def _seconds(value: int | None, sample: int) -> tuple[Fraction | None, int]:
+    return (None if value is None else Fraction(value, _NANO)), sample
+
+
+def _mean(result: LoadResult) -> tuple[Fraction | None, int]:
+    series = result.latency
+    return (Fraction(series.total, series.count * _NANO) if series.count else None), series.count
+
+
+def _percentile(name: str) -> Metric:
+    return Metric(
+        Unit.SECONDS,
+        f"{name[1:]} % of the responses took at most this long",
+        lambda result: _seconds(result.latency.percentiles.get(name), result.latency.count),
+    )
+
+
+METRICS: dict[str, Metric] = {
+    "requests": Metric(Unit.COUNT, "requests sent", lambda r: (Fraction(r.sent), r.sent)),
+    "success_rate": Metric(
+        Unit.RATIO, "successes among the requests sent", lambda r: _share(r.succeeded, r.sent)
+    ),
+    "error_rate": Metric(
+        Unit.RATIO, "failures among the requests sent", lambda r: _share(r.sent - r.succeeded, r.sent)
+    ),
+    "avg_response_time": Metric(Unit.SECONDS, "mean response time", _mean),
+    **{f"p{percent}": _percentile(f"p{percent}") for percent in PERCENTILES},
+    "max_response_time": Metric(
+        Unit.SECONDS, "longest response time", lambda r: _seconds(r.latency.most, r.latency.count)
+    ),
+    "rate": Metric(Unit.PER_SECOND, "successes a second", lambda r: _per_second(r.succeeded, r)),
+    "request_rate": Metric(Unit.PER_SECOND, "requests sent a second", lambda r: _per_second(r.sent, r)),
+}
+"""Every metric that a load threshold may name."""
+
+
+def measurements(result: LoadResult) -> tuple[Measurement, ...]:
+    """All metrics of a run, exact."""
+    found = []
+    for name, metric in METRICS.items():
+        value, sample = metric.value(result)
+        found.append(Measurement.of(name, value, metric.unit, sample=sample))
+    return tuple(found)
+
+
+def require_judgeable(thresholds: Iterable[Threshold]) -> None:
+    """Each rule names a metric of a load run, in its unit, over the whole run.
+
+    Raises:
+        ThresholdError: one does not; the message says which and why.
+    """
+    for threshold in thresholds:
+        metric = METRICS.get(threshold.metric)
+        if metric is None:
+            near = get_close_matches(threshold.metric, METRICS, n=1)
+            raise ThresholdError(
+                f"threshold {threshold.text!r}: {threshold.metric!r} is no metric of a load run"
+                + (f"; did you mean {near[0]!r}?" if near else ""),
+                hint=f"the metrics are {', '.join(METRICS)}",
+            )
+        if threshold.limit.unit is not metric.unit:
+            raise ThresholdError(
+                f"threshold {threshold.text!r}: {threshold.metric} is measured in {_written(metric.unit)}, "
+                f"the limit is in {_written(threshold.limit.unit)}",
+                hint=f"write the limit in {_written(metric.unit)}",
+            )
+        if threshold.window is not None:
+            raise ThresholdError(
+                f"threshold {threshold.text!r}: a load rule holds over the whole run, not for a window",
+                hint="leave `for …` out; the scenario's duration is the window",
+            )
+
+
+def latency_limit(thresholds: Iterable[Threshold]) -> Fraction | None:
+    """The shortest time that a rule speaks of, in seconds; ``None`` where no rule is about time."""
+    return min((rule.limit.value for rule in thresholds if rule.limit.unit is Unit.SECONDS), default=None)
+
+
+def _written(unit: Unit) -> str:
+    match unit:
+        case Unit.SECONDS:
+            return "seconds (500ms, 2s)"
+        case Unit.RATIO:
+            return "percent (95%)"
+        case Unit.PER_SECOND:
+            return "a rate (50/s)"
+        case Unit.BYTES:
+            return "bytes (10MB)"
+        case Unit.COUNT:
+            return "a plain number (500)"

@@ -1,0 +1,145 @@
+"""What a load run came to, as Locust's process wrote it; read back strictly, or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+
+from harness.errors import ToolError
+from harness.load.latency import Latency
+
+SCHEMA = 1
+
+
+class Kind(StrEnum):
+    """How a request failed."""
+
+    STATUS = "status"
+    """An answer, with another status than the expected one; a redirect is one."""
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    DNS = "dns"
+    TLS = "tls"
+    CLOSED = "closed"
+    """The connection ended before the answer was whole."""
+    PROTOCOL = "protocol"
+    """What came back is not HTTP."""
+    OTHER = "other"
+    GENERATOR = "generator"
+    """This machine could not send it (open files, ports, memory): says nothing about the service."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request worth showing: when it started, in seconds from the start of the counted stretch, and its end."""
+
+    at: float
+    latency: int
+    status: int
+    kind: Kind | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load run came to. Times are whole nanoseconds, except where a name says otherwise.
+
+    `planned` is N = rate × duration, ``None`` in a closed loop. `sent` is what was started in the counted stretch;
+    every one of these is in `completed` (answered or failed) or `timed_out`, or was lost. `dropped` found no free
+    slot and `late` started later than the bound that the plan gives; `retried` were sent again because an idle
+    connection had been closed by the server. `duration` is the counted stretch as planned, `elapsed` as it was: longer
+    where the last request started behind it. `cpu` is the share of one core that the generator used.
+
+    `latency` is measured from the intended start (in a closed loop: the actual one), `service_time` from the actual
+    one; both hold the successful requests and the time-outs at their time-out value. `lag` is actual minus intended.
+    """
+
+    schema: int
+    run: str
+    scenario: str
+    complete: bool
+    model: str
+    started: str
+    planned: int | None
+    sent: int
+    completed: int
+    timed_out: int
+    succeeded: int
+    dropped: int
+    late: int
+    retried: int
+    warm_up: int
+    duration: int
+    elapsed: int
+    cpu: float
+    latency: Latency
+    service_time: Latency
+    lag: Latency
+    failures: Mapping[Kind, int]
+    statuses: Mapping[str, int]
+    slowest: tuple[Seen, ...]
+    first_failures: tuple[Seen, ...]
+
+
+def write(path: Path, result: LoadResult) -> None:
+    """Write a result whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w") as file:
+        json.dump(asdict(result), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read(path: Path, *, run: str) -> LoadResult:
+    """Read the result of the load run `run`.
+
+    Raises:
+        ToolError: it is missing, truncated, of another run, or does not add up.
+    """
+    from pydantic import ValidationError
+
+    from harness.codec import load
+
+    hint = f"look at Locust's own output beside it: {path.parent}"
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ToolError(f"Locust left no result ({path.name})", hint=hint) from error
+    except (OSError, ValueError) as error:
+        raise ToolError(f"Locust's result {path.name} cannot be read: {error}", hint=hint) from error
+    known = {field.name for field in fields(LoadResult)}
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA or data.keys() != known:
+        raise ToolError(f"Locust's result {path.name} is not of the known form", hint=hint)
+    try:
+        result = load(LoadResult, data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ToolError(
+            f"Locust's result {path.name} is not of the known form: {where}: {first['msg']}", hint=hint
+        ) from error
+    if result.run != run:
+        raise ToolError(f"Locust's result {path.name} is of another run", hint=hint)
+    if wrong := contradictions(result):
+        raise ToolError(f"Locust's result {path.name} does not add up: {'; '.join(wrong)}", hint=hint)
+    return result
+
+
+def contradictions(result: LoadResult) -> tuple[str, ...]:
+    """What a result that was recorded right cannot say. Lost requests are no contradiction: they make it invalid."""
+    failed = sum(count for kind, count in result.failures.items() if kind is not Kind.TIMEOUT)
+    rules = {
+        "it is not complete": not result.complete,
+        "a count is negative": min(result.sent, result.completed, result.timed_out, result.succeeded) < 0,
+        "time-outs are counted twice": result.failures.get(Kind.TIMEOUT, 0) != result.timed_out,
+        "successes and failures are not what completed": result.succeeded + failed != result.completed,
+        "the latencies are not those of successes and time-outs": any(
+            not series.count == result.succeeded + result.timed_out == sum(series.buckets.values())
+            for series in (result.latency, result.service_time)
+        ),
+        "it took no time": result.sent > 0 and result.elapsed <= 0,
+    }
+    return tuple(text for text, broken in rules.items() if broken)

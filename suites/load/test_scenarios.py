@@ -1,0 +1,47 @@
+"""Load: under the traffic that the profile describes, the service keeps the profile's rules."""
+
+from harness.errors import ToolError
+from harness.fixtures import Check
+from harness.gates.context import GateContext
+from harness.gates.load import LoadConfig, Scenario
+from harness.load.diagnosis import hint, lines
+from harness.load.diagnosis import summary as summary_of
+from harness.load.metrics import latency_limit, measurements
+from harness.load.plan import Plan, require_allowed
+from harness.load.result import LoadResult
+from harness.load.runner import run_scenario
+from harness.load.validity import HINT, invalid_reasons
+from harness.model import Cause
+
+
+def test_keeps_its_rules(scenario: Scenario, context: GateContext, check: Check) -> None:
+    """The service keeps its rules under load."""
+    allowed = context.profile.gate(context.gate, LoadConfig).allowed_hosts
+    require_allowed(scenario.url, allowed, f"gates.load.scenarios[{scenario.name}].url")
+    result = _run(scenario.plan(), context, check)
+    check.measurements.extend(measurements(result))
+    for name, text in summary_of(result).items():
+        check.fact(name, text)
+    check.diagnose(lines(result))
+    if result.sent < scenario.min_requests:
+        check.inconclusive(
+            Cause.NOTHING_CHECKED,
+            f"{result.sent} requests were sent, fewer than min_requests ({scenario.min_requests})",
+            hint="let the scenario run longer or with more users, or lower its floor",
+        )
+    if reasons := invalid_reasons(result, limit=latency_limit(scenario.thresholds)):
+        check.inconclusive(Cause.INVALID_RUN, "; ".join(reasons), hint=HINT)
+    check.judge(*scenario.thresholds, hint=hint(result))
+
+
+def _run(plan: Plan, context: GateContext, check: Check) -> LoadResult:
+    """Run it, and keep what Locust left: its result, or what it said when it broke."""
+    work = context.work / "scenarios" / plan.scenario
+    try:
+        result = run_scenario(plan, work=work)
+    except ToolError:
+        if (said := work / "locust.err").is_file():
+            check.evidence("locust.err", said)
+        raise
+    check.evidence("result.json", work / "result.json", "application/json")
+    return result
