@@ -128,7 +128,7 @@ class Measurement:
         """
         if value is None or sample <= 0 or (isinstance(value, float) and not isfinite(value)):
             return cls(metric, None, unit, max(sample, 0))
-        exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+        exact = Fraction(repr(float(value))) if isinstance(value, float) else Fraction(value)
         return cls(metric, exact, unit, sample)
 
 
@@ -225,7 +225,7 @@ class CheckResult:
     duration: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.outcome is not Outcome.PASSED and not self.reason:
+        if self.outcome is not Outcome.PASSED and not self.reason.strip():
             msg = f"check {self.id}: {self.outcome} needs a reason"
             raise ValueError(msg)
         if self.outcome is Outcome.SKIPPED and self.cause not in SKIP_CAUSES:

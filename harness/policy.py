@@ -3,6 +3,11 @@
 The tables of ``docs/architecture.md`` ("From outcome to decision") are this module. Every gate collects reasons,
 each with the decision it leads to; the gate's decision is the worst of them and the run's decision the worst of
 the gates'. So a further failing check can only make a decision worse, and what is missing can never make it GO.
+Where several rows of the table match one gate, its outcome is the first of them and its decision the gravest: a
+floor that is not met does not soften a mandatory check whose skip is NO_GO.
+
+What contradicts itself (two sessions, results of a gate that was never started, a rule judged by a number that was
+not measured) is an ERROR: a record that cannot be right is no proof.
 """
 
 from collections import Counter
@@ -49,6 +54,8 @@ _BROKEN_ENDS = {
     SessionEnd.CRASHED: "crashed",
     SessionEnd.INTERRUPTED: "was interrupted",
 }
+_NO_CHECKS = 5
+"""pytest's exit code where it collected nothing."""
 
 
 def worst(decisions: Iterable[Decision]) -> Decision:
@@ -57,15 +64,20 @@ def worst(decisions: Iterable[Decision]) -> Decision:
 
 
 def decide(record: Record) -> Decided:
-    """Derive the decision from everything that was expected and everything that reported."""
+    """Derive the decision from everything that was expected and everything that reported.
+
+    The order of the results does not matter, so that side-by-side workers change nothing.
+    """
     verdicts: dict[str, GateVerdict] = {}
     missing: list[str] = []
     for gate in record.gates:
-        verdict, absent = _Gate(record, gate, verdicts).decide()
-        verdicts[gate.name] = verdict
-        missing.extend(absent)
+        if gate.name not in verdicts:
+            verdict, absent = _Gate(record, gate, verdicts).decide()
+            verdicts[gate.name] = verdict
+            missing.extend(absent)
     reasons = [
-        *_of_the_whole(record),
+        *_of_the_plan(record),
+        *_of_flakes(record),
         *(reason for verdict in verdicts.values() for reason in verdict.reasons),
     ]
     reasons.sort(key=lambda reason: -SEVERITY[reason.decision])
@@ -74,8 +86,8 @@ def decide(record: Record) -> Decided:
     )
 
 
-def _of_the_whole(record: Record) -> Iterable[Reason]:
-    """What can be wrong with a run beside its gates."""
+def _of_the_plan(record: Record) -> Iterable[Reason]:
+    """What was expected, against who reported: a plan without gates, half a plan, a gate outside the plan."""
     if not record.gates:
         yield Reason("nothing_expected", "no gate was expected to run", Decision.INCONCLUSIVE)
     if record.partial:
@@ -85,20 +97,39 @@ def _of_the_whole(record: Record) -> Iterable[Reason]:
             Decision.INCONCLUSIVE,
             hint="run without --gate for a decision",
         )
-    known = {gate.name for gate in record.gates}
-    for name in sorted({result.gate for result in record.results} - known):
-        yield Reason(
-            "unexpected_gate", f"results came from a gate nobody expected: {name}", Decision.ERROR, name
-        )
-    flaky = [result.id for result in record.results if result.flaky]
-    if len(flaky) > record.policy.max_flaky:
+    names = Counter(gate.name for gate in record.gates)
+    for name in sorted(name for name, times in names.items() if times > 1):
+        text = f"the gate {name} is expected more than once"
+        yield Reason("expected_twice", text, Decision.ERROR, name, hint="name it in one layer of the phase")
+    reporting = {result.gate for result in record.results} | {run.gate for run in record.runs}
+    for name in sorted(reporting - set(names)):
+        text = f"results came from a gate nobody expected: {name}"
+        yield Reason("unexpected_gate", text, Decision.ERROR, name)
+    for check in sorted({check.id for check in record.checks if check.gate not in names}):
+        text = f"{check} is expected of a gate that is not"
+        yield Reason("orphan_check", text, Decision.ERROR, check=check)
+
+
+def _of_flakes(record: Record) -> Iterable[Reason]:
+    """Checks that passed only when tried again, against the profile's budget; told within it as well."""
+    flaky = sorted({result.id for result in record.results if _flaky(result)})
+    if flaky:
+        over = len(flaky) > record.policy.max_flaky
         yield Reason(
             "flaky",
             f"{len(flaky)} checks passed only when tried again ({', '.join(flaky)}); "
             f"the profile allows {record.policy.max_flaky}",
-            Decision.NO_GO,
-            hint="make them reliable, or raise policy.max_flaky",
+            Decision.NO_GO if over else Decision.GO,
+            hint="make them reliable, or raise policy.max_flaky" if over else "make them reliable",
         )
+
+
+def _flaky(result: CheckResult) -> bool:
+    """A pass after a retry, whether or not the result calls itself so."""
+    return result.flaky or (
+        result.outcome is Outcome.PASSED
+        and any(attempt.outcome is not Outcome.PASSED for attempt in result.attempts)
+    )
 
 
 class _Gate:
@@ -109,7 +140,10 @@ class _Gate:
         self._gate = gate
         self._earlier = earlier
         self._runs = [run for run in record.runs if run.gate == gate.name]
-        self._results = [result for result in record.results if result.gate == gate.name]
+        self._results = sorted(
+            (result for result in record.results if result.gate == gate.name),
+            key=lambda result: (result.id, result.outcome, result.reason),
+        )
         self._mandatory = {c.id for c in record.checks if c.gate == gate.name and c.mandatory}
         expected = [check.id for check in record.checks if check.gate == gate.name]
         collected = [check for run in self._runs for check in run.collected]
@@ -119,8 +153,8 @@ class _Gate:
         self._cause: Cause | None = None
 
     def decide(self) -> tuple[GateVerdict, list[str]]:
-        outcome = self._never_ran() or self._ran()
-        decision = worst(reason.decision for reason in self._reasons)
+        outcome = self._outcome()
+        decision = self._worst()
         counts = Counter({str(outcome): 0 for outcome in Outcome})
         counts.update(str(result.outcome) for result in self._results)
         counts["missing"] = len(self._missing)
@@ -131,7 +165,7 @@ class _Gate:
             decision,
             self._gate.layer,
             dict(counts),
-            self._cause,
+            self._cause if outcome is GateOutcome.SKIPPED else None,
             run.duration if run else 0.0,
             self._gate.budget,
             tuple(self._reasons),
@@ -141,49 +175,84 @@ class _Gate:
     def _add(self, code: str, text: str, decision: Decision, check: str = "", hint: str = "") -> None:
         self._reasons.append(Reason(code, text, decision, self._gate.name, check, hint))
 
-    def _never_ran(self) -> GateOutcome | None:
+    def _worst(self) -> Decision:
+        return worst(reason.decision for reason in self._reasons)
+
+    def _outcome(self) -> GateOutcome:
+        match self._runs:
+            case []:
+                return self._never_reported()
+            case [run]:
+                return self._never_started(run) or self._ran(run)
+            case _:
+                self._add("ran_twice", "the gate reported more than one session", Decision.ERROR)
+                return GateOutcome.ERROR
+
+    def _never_reported(self) -> GateOutcome:
+        """A gate whose session nobody told of. What its checks said before is not lost: it can only worsen this."""
+        self._add("not_run", "the gate did not run", Decision.INCONCLUSIVE)
+        self._judge_results()
+        self._judge_skips()
+        decision = self._worst()
+        return GateOutcome.NOT_RUN if decision is Decision.INCONCLUSIVE else _OF_DECISION[decision]
+
+    def _never_started(self, run: GateRun) -> GateOutcome | None:
         """A gate that was not started, with the reason; ``None`` where it ran."""
-        if len(self._runs) > 1:
-            self._add("ran_twice", "the gate reported more than one session", Decision.ERROR)
-            return GateOutcome.ERROR
-        run = self._runs[0] if self._runs else GateRun(self._gate.name, SessionEnd.NOT_STARTED)
         root = self._earlier.get(run.root)
         match run.end:
+            case SessionEnd.NOT_STARTED | SessionEnd.BLOCKED | SessionEnd.DEPENDENCY if self._results:
+                text = f"{len(self._results)} checks reported, yet the gate was never started"
+                self._add("results_without_run", text, Decision.ERROR)
+                return GateOutcome.ERROR
             case SessionEnd.NOT_STARTED:
                 self._add("not_run", "the gate did not run", Decision.INCONCLUSIVE, hint=run.detail)
                 return GateOutcome.NOT_RUN
-            case SessionEnd.BLOCKED if root and root.outcome in (GateOutcome.FAIL, GateOutcome.ERROR):
+            case SessionEnd.BLOCKED if root is not None and self._is_blocked_by(root):
                 self._add("blocked", f"not started, because {run.root} came to {root.outcome}", root.decision)
                 return GateOutcome.BLOCKED
-            case SessionEnd.DEPENDENCY if root and root.outcome is GateOutcome.SKIPPED:
+            case SessionEnd.DEPENDENCY if root is not None and self._builds_on_skipped(root):
                 self._cause = Cause.DEPENDENCY_NOT_PROVEN
                 text = f"skipped (dependency_not_proven): it builds on {run.root}, which was skipped ({root.cause})"
                 self._add("skipped", text, root.decision)
                 return GateOutcome.SKIPPED
             case SessionEnd.BLOCKED | SessionEnd.DEPENDENCY:
-                self._add(
-                    "bad_root", f"not started because of {run.root!r}, which does not say so", Decision.ERROR
-                )
+                text = f"not started because of {run.root!r}, which does not say so"
+                self._add("bad_root", text, Decision.ERROR)
                 return GateOutcome.ERROR
             case _:
                 return None
 
-    def _ran(self) -> GateOutcome:
+    def _is_blocked_by(self, root: GateVerdict) -> bool:
+        return root.outcome in (GateOutcome.FAIL, GateOutcome.ERROR) and root.layer < self._gate.layer
+
+    def _builds_on_skipped(self, root: GateVerdict) -> bool:
+        return root.outcome is GateOutcome.SKIPPED and root.gate in self._gate.depends
+
+    def _ran(self, run: GateRun) -> GateOutcome:
         """The outcome of a gate that ran: the table's first match, each facet with its reasons."""
-        run = self._runs[0]
-        if run.end is not SessionEnd.COMPLETED:
+        if run.end is SessionEnd.COMPLETED:
+            self._judge_exit_code(run.exit_code)
+        else:
             text = f"the gate {_BROKEN_ENDS[run.end]}" + (f": {run.detail}" if run.detail else "")
             self._add(run.end.value, text, Decision.ERROR, hint="see the gate's log in the run's folder")
         self._judge_results()
         self._judge_completeness(run)
-        all_skipped = bool(self._results) and all(r.outcome is Outcome.SKIPPED for r in self._results)
-        self._judge_skips(all_skipped=all_skipped)
-        if not all_skipped:
+        self._judge_skips()
+        if not self._all_skipped:
             self._judge_floor()
-        decision = worst(reason.decision for reason in self._reasons)
-        if all_skipped and not self._missing and run.end is SessionEnd.COMPLETED:
+        if self._all_skipped and all(reason.code == "skipped" for reason in self._reasons):
             return GateOutcome.SKIPPED
-        return _OF_DECISION[decision]
+        return _OF_DECISION[self._worst()]
+
+    def _judge_exit_code(self, code: int | None) -> None:
+        """A session's exit code can only worsen what its checks said; ``None`` is a session without one."""
+        if code not in (None, 0, 1, _NO_CHECKS):
+            self._add("exit_code", f"its session ended with exit code {code}", Decision.ERROR)
+        elif code == _NO_CHECKS:
+            self._add("exit_code", "its session found no checks (exit code 5)", Decision.INCONCLUSIVE)
+        elif code == 1 and all(r.outcome is Outcome.PASSED and not _flaky(r) for r in self._results):
+            text = "its session ended with exit code 1, and no check tells why"
+            self._add("exit_code", text, Decision.NO_GO, hint="see the gate's log in the run's folder")
 
     def _judge_results(self) -> None:
         seen = Counter(result.id for result in self._results)
@@ -212,35 +281,47 @@ class _Gate:
                 hint=f"declare it as gates.{run.gate}.exclude_markers, or drop the selection",
             )
 
-    def _judge_skips(self, *, all_skipped: bool) -> None:
-        """Skips by the profile's table. Beside checks that ran, only a mandatory one (or an ERROR) counts."""
-        skipped = [result for result in self._results if result.outcome is Outcome.SKIPPED]
+    @property
+    def _all_skipped(self) -> bool:
+        return bool(self._results) and all(r.outcome is Outcome.SKIPPED for r in self._results)
+
+    def _judge_skips(self) -> None:
+        """Skips by the profile's table, each cause once; the gravest names the gate's cause.
+
+        Beside checks that ran, a skip counts where a mandatory check is among them, or where the table says ERROR:
+        that cause cannot occur in this environment, so something broke.
+        """
         by_cause: dict[Cause, list[CheckResult]] = {}
-        for result in skipped:
-            by_cause.setdefault(result.cause or Cause.DEPENDENCY_NOT_PROVEN, []).append(result)
+        for result in self._results:
+            if result.outcome is Outcome.SKIPPED and result.cause is not None:
+                by_cause.setdefault(result.cause, []).append(result)
         gravest = -1
         for cause, results in by_cause.items():
-            decision = self._policy.skips.get(cause, Decision.ERROR)
-            counts = (
-                all_skipped or decision is Decision.ERROR or any(r.id in self._mandatory for r in results)
-            )
-            effective = decision if counts else Decision.GO
-            first = results[0]
-            what = (
-                f"all {len(results)} checks"
-                if len(results) == len(self._results)
-                else f"{len(results)} checks"
-            )
-            self._add("skipped", f"{what} skipped ({cause}): {first.reason}", effective, hint=first.hint)
-            if all_skipped and SEVERITY[decision] > gravest:
+            decision = self._of_cause(cause)
+            mandatory = any(result.id in self._mandatory for result in results)
+            counts = self._all_skipped or mandatory or decision is Decision.ERROR
+            number = "all" if len(results) == len(self._results) else ""
+            text = f"{number} {len(results)} checks skipped ({cause}): {results[0].reason}".strip()
+            self._add("skipped", text, decision if counts else Decision.GO, hint=results[0].hint)
+            if SEVERITY[decision] > gravest:
                 gravest, self._cause = SEVERITY[decision], cause
+
+    def _of_cause(self, cause: Cause) -> Decision:
+        """What a skip for this cause leads to. What builds on a skipped gate is judged as that gate was."""
+        if cause is Cause.DEPENDENCY_NOT_PROVEN:
+            roots = [self._earlier[name] for name in self._gate.depends if name in self._earlier]
+            skipped = [root.decision for root in roots if root.outcome is GateOutcome.SKIPPED]
+            return worst(skipped) if skipped else Decision.ERROR
+        decision = self._policy.skips.get(cause, Decision.ERROR)
+        return decision if decision in _OF_DECISION else Decision.ERROR
 
     def _judge_floor(self) -> None:
         ran = sum(result.outcome in (Outcome.PASSED, Outcome.FAILED) for result in self._results)
-        if ran < self._gate.min_checks:
+        floor = max(self._gate.min_checks, 1)
+        if ran < floor:
             self._add(
                 "floor",
-                f"{ran} checks ran, the floor is {self._gate.min_checks}",
+                f"{ran} checks ran, the floor is {floor}",
                 Decision.INCONCLUSIVE,
                 hint="nothing checked is never a pass",
             )
@@ -269,26 +350,30 @@ def _judge(result: CheckResult, policy: Policy) -> Reason | None:
 
 def _judge_thresholds(result: CheckResult, reason: Callable[[str, str, Decision], Reason]) -> Reason | None:
     """Hold the thresholds of a result that calls itself passed against its own measurements once more."""
-    measured: dict[str, set[object]] = {}
-    for measurement in result.measurements:
-        measured.setdefault(measurement.metric, set()).add(measurement.value)
     found: list[Reason] = []
     for threshold in result.thresholds:
-        if threshold.actual not in measured.get(threshold.metric, {None}):
-            text = f"{threshold.metric} was judged as {show(threshold.actual, threshold.unit)}, which was not measured"
+        seen = show(threshold.actual, threshold.unit, beside=threshold.limit)
+        if not _was_measured(threshold, result.measurements):
+            text = f"{threshold.metric} was judged as {seen}, which was not measured"
             found.append(reason("inconsistent", text, Decision.ERROR))
             continue
         held = _holds(threshold)
         if held is None:
-            found.append(
-                reason(
-                    "nothing_checked", f"nothing was measured for {threshold.metric}", Decision.INCONCLUSIVE
-                )
-            )
+            text = f"nothing was measured for {threshold.metric}"
+            found.append(reason("nothing_checked", text, Decision.INCONCLUSIVE))
         elif not held:
-            text = f"{threshold.metric} is {show(threshold.actual, threshold.unit)}, the rule is {threshold.threshold}"
+            text = f"{threshold.metric} is {seen}, the rule is {threshold.threshold}"
             found.append(reason("failed", text, Decision.NO_GO))
     return max(found, key=lambda each: SEVERITY[each.decision], default=None)
+
+
+def _was_measured(result: ThresholdResult, measurements: Iterable[Measurement]) -> bool:
+    """Whether the number that was judged is one that the check saw; "nothing" only where it saw nothing."""
+    seen = [each for each in measurements if each.metric == result.metric]
+    if result.actual is None:
+        return all(each.value is None for each in seen)
+    judged = (result.actual, result.unit, result.sample)
+    return judged in [(each.value, each.unit, each.sample) for each in seen]
 
 
 def _holds(result: ThresholdResult) -> bool | None:

@@ -1,28 +1,48 @@
 """External programs as supervised jobs: a process group and a budget of their own, output in files, no survivor.
 
 The app's tests, scanners, linters and Locust all run through `run`. Nothing here interprets what a program
-says: the caller reads the exit code *and* the report.
+says: the caller reads the exit code *and* the report. Linux only: it relies on pidfds and ``/proc``.
+
+A job is ended with everything it started. Its descendants and its process group are known to the kernel; a daemon
+that left both (forked twice, ``setsid``) is known by a mark in its environment. Only a program that leaves both
+*and* replaces its environment escapes; `harness.run.watcher`, the sub-reaper of the whole run, ends that one.
 """
 
 import os
+import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import ToolError
 
+if TYPE_CHECKING:
+    import psutil
+
 GRACE = 2.0
 """Seconds between asking a process tree to end and ending it."""
+MARK = "_GONOGO_JOB"
+"""The variable that marks what belongs to a job; a job inside a job carries both marks, ``outer/inner``."""
 _POLL = 0.05
+_SAMPLE = 0.25
+"""Seconds between two looks at the memory of a tree that has no bound."""
+_ROUNDS = 20
+_TAIL = 65_536
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A program that is over. `ended` is ``exited``, or the bound it broke; `memory` is its tree's peak in bytes."""
+    """A program that is over. `ended` is ``exited``, or the bound it broke; `memory` is its tree's peak in bytes.
+
+    `exit_code` is negative where a signal ended it. `memory` is the largest of samples, 0 for a program that was
+    over before the first.
+    """
 
     argv: tuple[str, ...]
     exit_code: int
@@ -34,10 +54,15 @@ class Finished:
 
     def tail(self, lines: int = 15) -> tuple[str, ...]:
         """The last lines it said, for a diagnosis: of stderr, or of stdout where that is empty."""
-        text = (
-            self.stderr.read_text(errors="replace").strip() or self.stdout.read_text(errors="replace").strip()
-        )
+        text = _end_of(self.stderr).strip() or _end_of(self.stdout).strip()
         return tuple(text.splitlines()[-lines:])
+
+
+def _end_of(path: Path) -> str:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL))
+        return file.read().decode(errors="replace")
 
 
 def run(
@@ -52,6 +77,8 @@ def run(
 ) -> Finished:
     """Run a program to its end, or end it with everything it started when it breaks its budget or memory bound.
 
+    What it started is ended as well when it exits by itself, and when this process is interrupted.
+
     Args:
         argv: the program and its arguments; never a shell line.
         cwd: the folder it runs in.
@@ -59,35 +86,39 @@ def run(
         name: what the files are called.
         budget: seconds it may take.
         memory: bytes its process tree may hold; 0 for no bound.
-        env: its whole environment; default: this process's.
+        env: its whole environment (`MARK` is added); default: this process's.
 
     Raises:
         ToolError: the program cannot be started.
     """
+    if not cwd.is_dir():
+        raise ToolError(f"{name}: the folder {cwd} does not exist", hint="correct the path in the profile")
     output.mkdir(parents=True, exist_ok=True)
     out, err = output / f"{name}.out", output / f"{name}.err"
+    environment, mark = marked(os.environ if env is None else env)
     started = time.monotonic()
     with out.open("wb") as stdout, err.open("wb") as stderr:
         try:
             child = subprocess.Popen(
                 list(argv),
                 cwd=cwd,
-                env=dict(env) if env is not None else None,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise ToolError(
-                f"{name}: cannot start {argv[0]} ({error.strerror or error})",
+                f"{name}: cannot start {argv[0]} ({reason})",
                 hint=f"install {Path(argv[0]).name} in the environment that runs the gates, or correct its path",
             ) from error
-        bound = Bound(child.pid, budget=budget, memory=memory)
         try:
+            bound = Bound(child.pid, budget=budget, memory=memory, mark=mark)
             ended = bound.wait(child)
         except BaseException:
-            end_tree(child.pid)
+            end_tree(child.pid, mark=mark)
             child.wait()
             raise
     return Finished(
@@ -96,37 +127,44 @@ def run(
 
 
 class Bound:
-    """Watches a process tree against a budget and a memory bound."""
+    """Watches a process tree against a budget and a memory bound; `peak` is the most bytes it was seen to hold."""
 
-    def __init__(self, pid: int, *, budget: float, memory: int = 0) -> None:
+    def __init__(self, pid: int, *, budget: float, memory: int = 0, mark: str = "") -> None:
         self._pid = pid
         self._deadline = time.monotonic() + budget
         self._memory = memory
+        self._mark = mark
+        self._next_sample = 0.0
         self.peak = 0
 
     def broken(self) -> Literal["budget", "memory"] | None:
         """Which bound is broken now, if any."""
-        if time.monotonic() >= self._deadline:
+        now = time.monotonic()
+        if now >= self._deadline:
             return "budget"
-        if self._memory:
+        if self._memory or now >= self._next_sample:
+            self._next_sample = now + _SAMPLE
             self.peak = max(self.peak, tree_memory(self._pid))
-            if self.peak > self._memory:
-                return "memory"
-        return None
+        return "memory" if self._memory and self.peak > self._memory else None
 
     def wait(self, child: "subprocess.Popen[bytes]") -> Literal["exited", "budget", "memory"]:
-        """Wait for `child`; end its tree when a bound breaks."""
-        while True:
-            try:
-                child.wait(_POLL)
-            except subprocess.TimeoutExpired:
-                if (bound := self.broken()) is not None:
-                    end_tree(child.pid, grace=GRACE if bound == "budget" else 0.0)
-                    child.wait()
-                    return bound
-            else:
-                end_tree(child.pid)
-                return "exited"
+        """Wait for `child`; end its tree when a bound breaks, and what it leaves behind when it exits."""
+        while not _exited(child.pid, _POLL):
+            if (bound := self.broken()) is not None:
+                end_tree(child.pid, grace=GRACE if bound == "budget" else 0.0, mark=self._mark)
+                child.wait()
+                return bound
+        # Before it is reaped: until then nobody else can be given its number.
+        end_tree(child.pid, mark=self._mark)
+        child.wait()
+        return "exited"
+
+
+def marked(env: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """An environment that marks a process and all it starts, and the mark, for `end_tree`."""
+    outer = os.environ.get(MARK, "")
+    mark = f"{outer}/{uuid.uuid4().hex}" if outer else uuid.uuid4().hex
+    return {**env, MARK: mark}, mark
 
 
 def tree_memory(pid: int) -> int:
@@ -135,33 +173,48 @@ def tree_memory(pid: int) -> int:
 
     total = 0
     for process in _tree(pid):
-        try:
+        with suppress(psutil.Error):
             total += process.memory_info().rss
-        except psutil.Error:
-            continue
     return total
 
 
-def end_tree(pid: int, *, grace: float = 0.0) -> None:
-    """End a process, its descendants and its process group: ask first where `grace` allows, then insist.
+def end_tree(pid: int, *, grace: float = 0.0, mark: str = "") -> None:
+    """End a process, its descendants, its group and whatever carries `mark`: ask first where `grace` allows, then insist.
 
-    Does nothing where they are gone already. The caller still reaps `pid` if it is its child.
+    Returns when they are gone; does nothing where they are gone already. The caller still reaps `pid` if it is
+    its child: nothing here takes an exit status away from it.
     """
+    members = _members(pid, mark)
+    if grace:
+        for process in members:
+            _signal(process, signal.SIGTERM)
+        _wait_gone(members, grace)
+    for _ in range(_ROUNDS):
+        # Again and again: what forks while it is being ended turns up in the next round.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        members = _members(pid, mark)
+        if not members:
+            return
+        for process in members:
+            _signal(process, signal.SIGKILL)
+        _wait_gone(members, 1.0)
+
+
+def _members(pid: int, mark: str) -> "list[psutil.Process]":
+    """What belongs to a job and lives: the tree below `pid`, and what carries the mark."""
     import psutil
 
-    processes = _tree(pid)
-    if grace:
-        for process in processes:
-            _signal(process.pid, signal.SIGTERM)
-        psutil.wait_procs(processes, timeout=grace)
-        processes = list({*processes, *_tree(pid)})
-    _signal_group(pid, signal.SIGKILL)
-    for process in processes:
-        if process.is_running():
-            _signal(process.pid, signal.SIGKILL)
+    found = {process.pid: process for process in [*_tree(pid), *(_carriers(mark) if mark else ())]}
+    living: list[psutil.Process] = []
+    for process in found.values():
+        with suppress(psutil.Error):
+            if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                living.append(process)
+    return living
 
 
-def _tree(pid: int) -> "list[psutil.Process]":  # noqa: F821 - imported where used
+def _tree(pid: int) -> "list[psutil.Process]":
     import psutil
 
     try:
@@ -171,15 +224,43 @@ def _tree(pid: int) -> "list[psutil.Process]":  # noqa: F821 - imported where us
         return []
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return
+def _carriers(mark: str) -> "Iterable[psutil.Process]":
+    """The processes whose environment holds `mark`, as it was when their program started."""
+    import psutil
+
+    wanted = f"{MARK}={mark}".encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or entry.name == str(os.getpid()):
+            continue
+        with suppress(OSError, psutil.Error):
+            variables = (entry / "environ").read_bytes().split(b"\0")
+            if any(each == wanted or each.startswith(wanted + b"/") for each in variables):
+                yield psutil.Process(int(entry.name))
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return
+def _signal(process: "psutil.Process", number: signal.Signals) -> None:
+    import psutil
+
+    with suppress(psutil.Error):
+        process.send_signal(number)
+
+
+def _wait_gone(processes: "Iterable[psutil.Process]", timeout: float) -> None:
+    """Wait until all have exited. Not psutil's own wait, which reaps: the exit code would be lost to the caller."""
+    deadline = time.monotonic() + timeout
+    for process in processes:
+        if process.is_running() and not _exited(process.pid, max(0.0, deadline - time.monotonic())):
+            return
+
+
+def _exited(pid: int, timeout: float) -> bool:
+    """Wait up to `timeout` seconds for a process to exit; it stays to be reaped by its parent."""
+    with ExitStack() as stack:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        stack.callback(os.close, descriptor)
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))

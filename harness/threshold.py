@@ -29,7 +29,7 @@ _UNITS: dict[str, tuple[Unit, Fraction]] = {
     "GB": (Unit.BYTES, Fraction(1000) ** 3),
 }
 _OPERATORS = {">=": ge, "<=": le, "<": lt, ">": gt, "==": eq}
-_QUANTITY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|/s|/m|[A-Za-z]*)", re.ASCII)
+_QUANTITY = re.compile(r"(?P<number>\d{1,18}(?:\.\d{1,18})?)\s*(?P<unit>%|/s|/m|[A-Za-z]*)", re.ASCII)
 _THRESHOLD = re.compile(
     r"(?:(?P<metric>[a-z][a-z0-9_.]*)\s*)?(?P<op>>=|<=|==|<|>)\s*(?P<limit>[^\s].*?)(?:\s+for\s+(?P<window>\S+))?",
     re.ASCII,
@@ -109,13 +109,25 @@ def parse_duration(text: str) -> float:
     return float(quantity.value)
 
 
+def parse_window(text: str) -> Fraction:
+    """Read how long a rule must last, in seconds, exactly; a window of nothing is a `ThresholdError`."""
+    parse_duration(text)
+    window = parse_quantity(text).value
+    if not window:
+        raise ThresholdError(
+            f"a rule cannot last for {text}", hint="write a window such as `for 5m`, or none at all"
+        )
+    return window
+
+
 def parse(text: str, *, metric: str = "") -> Threshold:
     """Read a threshold. With `metric`, the rule may leave its name out (``coverage = ">= 80%"``).
 
     Raises:
         ThresholdError: it does not parse; the message says which part.
     """
-    match = _THRESHOLD.fullmatch(text.strip())
+    text = " ".join(text.split())
+    match = _THRESHOLD.fullmatch(text)
     if match is None or not (match["metric"] or metric):
         shape = "op limit" if metric else "metric op limit [for window]"
         example = ">= 80%" if metric else "success_rate >= 95%"
@@ -127,35 +139,61 @@ def parse(text: str, *, metric: str = "") -> Threshold:
         )
     name = match["metric"] or metric
     limit = parse_quantity(match["limit"])
-    window = Fraction(repr(parse_duration(match["window"]))) if match["window"] else None
-    return Threshold(f"{name} {text.strip().removeprefix(name).strip()}", name, match["op"], limit, window)
+    window = parse_window(match["window"]) if match["window"] else None
+    return Threshold(f"{name} {text.removeprefix(name).strip()}", name, match["op"], limit, window)
 
 
-def show(value: Fraction | None, unit: Unit) -> str:
-    """Format for people. Never compare the result: `94.996 %` is shown with the digits that tell it from 95."""
+def show(value: Fraction | None, unit: Unit, *, beside: Fraction | None = None) -> str:
+    """Format for people. Never compare the result.
+
+    A value never reads like a number of two decimals that it is not: 94.996 % does not become 95 %. With `beside`,
+    the limit it is shown next to, it never reads like that limit either, however many decimals the limit has.
+    """
     if value is None:
         return "no data"
+    scale, suffix = _scale(value, unit)
+    return f"{_digits(value * scale, None if beside is None else beside * scale)}{suffix}"
+
+
+def _scale(value: Fraction, unit: Unit) -> tuple[Fraction, str]:
+    """The factor from the base unit to the one that people read this value in, and how that is written."""
     match unit:
         case Unit.RATIO:
-            return f"{_digits(value * 100)} %"
+            return Fraction(100), " %"
         case Unit.SECONDS:
-            return f"{_digits(value * 1000)} ms" if abs(value) < 1 else f"{_digits(value)} s"
+            return (Fraction(1000), " ms") if abs(value) < 1 else (Fraction(1), " s")
         case Unit.PER_SECOND:
-            return f"{_digits(value)}/s"
+            return Fraction(1), "/s"
         case Unit.BYTES:
-            return f"{_digits(value / 1000**2)} MB" if value >= 1000**2 else f"{_digits(value)} B"
+            return (Fraction(1, 1000**2), " MB") if abs(value) >= 1000**2 else (Fraction(1), " B")
         case Unit.COUNT:
-            return _digits(value)
+            return Fraction(1), ""
 
 
-def _digits(value: Fraction) -> str:
-    """Two decimals, or as many more as keep a number that is not whole from looking whole."""
-    text = f"{float(value):.2f}"
-    for places in (4, 6, 9):
-        if Fraction(text) == value or Fraction(text).denominator != 1:
-            break
-        text = f"{float(value):.{places}f}"
-    return text.rstrip("0").rstrip(".")
+def _digits(value: Fraction, beside: Fraction | None) -> str:
+    """Two decimals where that is exact; else three, or as many more as tell it from shorter numbers and `beside`.
+
+    What twelve decimals cannot tell is said in words.
+    """
+    text = _decimal(value, 2)
+    if Fraction(text) == value:
+        return text
+    for places in range(3, 13):
+        text = _decimal(value, places)
+        same = beside is not None and beside != value and text == _decimal(beside, places)
+        if not same and Fraction(text) != Fraction(_decimal(value, 2)):
+            return text
+    near = beside if beside is not None and _decimal(beside, 12) == text else Fraction(text)
+    side = "just below" if value < near else "just above"
+    return f"{side} {_decimal(near, 12)}"
+
+
+def _decimal(value: Fraction, places: int) -> str:
+    """Rounded to a number of decimals without the detour over a float, trailing zeros left out."""
+    units = round(abs(value) * 10**places)
+    whole, rest = divmod(units, 10**places)
+    text = f"{whole}.{rest:0{places}d}".rstrip("0").rstrip(".")
+    return f"-{text}" if value < 0 and units else text
 
 
 def _known_units() -> str:
