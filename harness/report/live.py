@@ -173,9 +173,9 @@ class LiveView:
             if wide:
                 table.add_column(width=_BAR, no_wrap=True)
             table.add_column(justify="right", no_wrap=True, min_width=6 if not wide else 13)
-            table.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
+            table.add_column(no_wrap=True, overflow="ellipsis", ratio=None if wide else 1, max_width=48)
             if wide:
-                table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
+                table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
             layer = None
             for row in self._rows.values():
                 table.add_row(*self._cells(row, now, wide=wide, first=row.layer != layer))

@@ -91,7 +91,9 @@ def _gates(gates: Sequence[GateView]) -> list[str]:
     for gate in gates:
         verdict = gate.verdict
         took = (
-            f"{seconds(verdict.duration)} of {seconds(verdict.budget)}" if verdict and verdict.budget else ""
+            f"{seconds(verdict.duration)} of {seconds(verdict.budget)}"
+            if verdict and verdict.duration
+            else ""
         )
         outcome = f"**{gate.outcome}**" + (f" {text(gate.remark)}" if gate.remark else "")
         figures = counts(verdict.counts) if verdict else ""

@@ -62,12 +62,7 @@ class _Page:
         yield self._banner()
         yield from self._section("Gates", [self._gates(seen.gates)])
         yield from self._section("Thresholds", self._thresholds(seen.thresholds))
-        why = [reason for reason in seen.general if reason.code not in _TOLD_ELSEWHERE]
-        yield from self._section(
-            "Not proven by any single check",
-            [self._item(r.decision, DECISIONS[r.decision], r.gate or "run", r.text, r.hint) for r in why],
-        )
-        yield from self._section("What stands in the way", self._failures(seen.failures))
+        yield from self._section("What stands in the way", [*self._general(), *self._failures(seen.failures)])
         yield from self._section("Skipped", self._skips(seen.skips))
         yield from self._section("Waived", [self._case(case) for case in seen.of(State.WAIVED)])
         yield from self._section("Passed only when tried again", [self._case(case) for case in seen.flaky])
@@ -187,10 +182,20 @@ class _Page:
         reason = case.reason or one_line(f"{len(case.result.attempts) if case.result else 0} attempts")
         return self._item(str(case.state), style(case.state), case.id, reason, case.hint)
 
+    def _general(self) -> list[RenderableType]:
+        """What no single check stands for: a budget, a floor, a run of only some gates."""
+        told = [reason for reason in self._seen.general if reason.code not in _TOLD_ELSEWHERE]
+        lines: list[RenderableType] = []
+        for reason in told:
+            name = f"gate {reason.gate}" if reason.gate else "the run"
+            word = str(reason.decision).lower().replace("_", " ")
+            lines += [self._item(word, DECISIONS[reason.decision], name, reason.text, reason.hint), Text(" ")]
+        return lines
+
     def _failures(self, cases: Sequence[Case]) -> list[RenderableType]:
         lines: list[RenderableType] = []
         for number, case in enumerate(cases[:_FAILURES]):
-            lines += [Text()] if number else []
+            lines += [Text(" ")] if number else []
             lines += [self._case(case), *self._details(case)]
         if len(cases) > _FAILURES:
             more = plural(len(cases) - _FAILURES, "more check")

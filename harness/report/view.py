@@ -226,7 +226,7 @@ class _Gate:
     def _reported(self, result: CheckResult) -> Case:
         state, reason, hint = _OF_OUTCOME[result.outcome], result.reason, result.hint
         if state is State.FAILED and result.waiver and result.waiver in self._policy.waivers:
-            state, reason = State.WAIVED, f"waived by {result.waiver}: {reason}"
+            state, reason = State.WAIVED, f"by {result.waiver}: {reason}"
         for found in self._reasons.get(result.id, ()):
             said = _OF_DECISION.get(found.decision)
             if said is not None and _GRAVITY.index(said) > _GRAVITY.index(state):
