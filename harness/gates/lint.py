@@ -26,9 +26,9 @@ class LintConfig(GateConfig):
     commands: list[LintCommand] = Field(
         default_factory=lambda: [
             LintCommand(
-                name="ruff-check", command=["{python}", "-m", "ruff", "check", "--output-format=json"]
+                name="ruff-check", command=["{python}", "-P", "-m", "ruff", "check", "--output-format=json"]
             ),
-            LintCommand(name="ruff-format", command=["{python}", "-m", "ruff", "format", "--check"]),
+            LintCommand(name="ruff-format", command=["{python}", "-P", "-m", "ruff", "format", "--check"]),
         ],
         min_length=1,
     )

@@ -1,6 +1,7 @@
 """``security``: weaknesses in the source (Bandit) and known vulnerabilities in the dependencies (Safety)."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -34,7 +35,11 @@ class SafetyConfig(Section):
     min_records: int = Field(default=1, ge=1)
     """The fewest records the source may hold."""
     ignore: list[str] = Field(default_factory=list)
-    """Advisory ids that do not count; each shows in the verdict."""
+    """Advisory ids (or aliases: CVE, GHSA) that do not count; each shows in the verdict."""
+
+    def mirror(self, root: Path) -> Path | None:
+        """The folder of the advisory source; `None` where none is configured. `root` is the working folder."""
+        return root / self.advisories if self.advisories else None
 
 
 class SecurityConfig(GateConfig):
