@@ -1,4 +1,4 @@
-"""The API's routes. Run with ``uvicorn --factory apps.api.app:create --port 3001``."""
+"""The API's routes. Run with ``python -m apps.api`` (port 3001)."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The frontend's routes. Run with ``uvicorn --factory apps.web.app:create --port 3000``; ``API_URL`` is the API.
+"""The frontend's routes. Run with ``python -m apps.web`` (port 3000); ``API_URL`` is the API.
 
 ``/health`` speaks of this program alone: a sick API must not make the load balancer stop every web task. Whoever
 wants to know about the API asks ``/v1/api/health``, which is passed on like everything below ``/v1/api``.

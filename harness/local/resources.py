@@ -1,0 +1,239 @@
+"""Makes what a plan names in the AWS emulator: one function for each kind of thing."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from harness.aws.control import control_client
+from harness.local.plan import RETENTION, Instance, Plan, Queue, Service
+
+_SERVICES = ("sqs", "sns", "ssm", "secretsmanager", "ecr", "ecs", "logs", "rds")
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """The emulator, as one account sees it."""
+
+    endpoint_url: str
+    region: str
+    account: str
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - any service
+        """A client of one service; made once."""
+        return _client(self, service)
+
+    def arn(self, service: str, name: str) -> str:
+        """The ARN of a queue or topic, whether it exists or not."""
+        return f"arn:aws:{service}:{self.region}:{self.account}:{name}"
+
+
+@cache
+def _client(emulator: Emulator, service: str) -> Any:  # noqa: ANN401 - any service
+    return control_client(
+        service, endpoint_url=emulator.endpoint_url, region=emulator.region, account=emulator.account
+    )
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A login to a database, and where it is."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str
+
+    def secret(self) -> str:
+        """As the application's secret holds it."""
+        return json.dumps(
+            {
+                "username": self.username,
+                "password": self.password,
+                "host": self.host,
+                "port": self.port,
+                "dbname": self.database,
+            }
+        )
+
+
+def messaging(aws: Emulator, plan: Plan) -> None:
+    """Queues, the topic in front of them, and the parameters that say where they are."""
+    urls = {queue.name: _queue(aws, plan, queue) for queue in plan.queues}
+    for name, url in urls.items():
+        _parameter(aws, f"/{plan.prefix}/sqs/{short_name(name, plan.prefix)}-url", url)
+    if not plan.topic:
+        return
+    sns = aws.client("sns")
+    topic = sns.create_topic(
+        Name=plan.topic, Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "false"}
+    )["TopicArn"]
+    targets = {queue.dead_letters for queue in plan.queues}
+    for queue in plan.queues:
+        if queue.fifo and queue.name not in targets:
+            sns.subscribe(
+                TopicArn=topic,
+                Protocol="sqs",
+                Endpoint=aws.arn("sqs", queue.name),
+                Attributes={"RawMessageDelivery": "true"},
+            )
+    _parameter(aws, f"/{plan.prefix}/sns/domain-changes-topic-arn", topic)
+
+
+def short_name(queue: str, prefix: str) -> str:
+    """A queue's name in parameters: without the environment's prefix and the suffix."""
+    return queue.removeprefix(f"{prefix}-").removesuffix(".fifo")
+
+
+def _queue(aws: Emulator, plan: Plan, queue: Queue) -> str:
+    attributes = {"VisibilityTimeout": str(queue.visibility), "MessageRetentionPeriod": str(RETENTION)}
+    if queue.fifo:
+        attributes |= {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
+    if queue.dead_letters:
+        redrive = {
+            "deadLetterTargetArn": aws.arn("sqs", queue.dead_letters),
+            "maxReceiveCount": queue.max_receives,
+        }
+        attributes["RedrivePolicy"] = json.dumps(redrive)
+    if plan.topic:
+        attributes["Policy"] = json.dumps(_only_from(aws.arn("sns", plan.topic), aws.arn("sqs", queue.name)))
+    made: str = aws.client("sqs").create_queue(QueueName=queue.name, Attributes=attributes)["QueueUrl"]
+    return made
+
+
+def _only_from(topic: str, queue: str) -> dict[str, Any]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _parameter(aws: Emulator, name: str, value: str, kind: str = "String") -> None:
+    aws.client("ssm").put_parameter(Name=name, Value=value, Type=kind, Overwrite=True)
+
+
+def database(aws: Emulator, plan: Plan, credentials: Credentials) -> None:
+    """The secrets and parameters that say where the database is and who may log in."""
+    for name in sorted({plan.secret, *(instance.secret for instance in plan.instances if instance.secret)}):
+        aws.client("secretsmanager").create_secret(Name=name, SecretString=credentials.secret())
+    values = {
+        "host": credentials.host,
+        "port": str(credentials.port),
+        "name": credentials.database,
+        "username": credentials.username,
+    }
+    for key, value in values.items():
+        _parameter(aws, f"/{plan.prefix}/database/{key}", value)
+    _parameter(aws, f"/{plan.prefix}/database/password", credentials.password, "SecureString")
+
+
+def instance(aws: Emulator, declared: Instance, credentials: Credentials) -> None:
+    """An RDS instance whose endpoint is the PostgreSQL that runs here."""
+    aws.client("rds").create_db_instance(
+        DBInstanceIdentifier=declared.identifier,
+        DBInstanceClass=declared.instance_class,
+        Engine=declared.engine,
+        EngineVersion="17.4",
+        AllocatedStorage=20,
+        MasterUsername=credentials.username,
+        MasterUserPassword=credentials.password,
+        DBName=declared.database or credentials.database,
+        Port=credentials.port,
+        MultiAZ=declared.multi_az,
+        StorageEncrypted=declared.encrypted,
+        DeletionProtection=declared.deletion_protection,
+        BackupRetentionPeriod=declared.backup_days,
+    )
+
+
+def images(aws: Emulator, plan: Plan, manifests: Mapping[str, str]) -> dict[str, str]:
+    """ECR repositories with an image each under its tag; returns repository -> reference by tag and digest."""
+    ecr = aws.client("ecr")
+    found: dict[str, str] = {}
+    for image in plan.images:
+        repository = ecr.create_repository(repositoryName=image.repository)["repository"]
+        pushed = ecr.put_image(
+            repositoryName=image.repository,
+            imageManifest=manifests[image.name],
+            imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
+            imageTag=image.tag,
+        )["image"]
+        digest = pushed["imageId"]["imageDigest"]
+        found[image.repository] = f"{repository['repositoryUri']}:{image.tag}@{digest}"
+    return found
+
+
+def cluster(aws: Emulator, name: str) -> None:
+    """An ECS cluster."""
+    aws.client("ecs").create_cluster(clusterName=name)
+
+
+def service(aws: Emulator, declared: Service, references: Mapping[str, str]) -> None:
+    """An ECS service of Fargate tasks, with its task definition and its log group."""
+    ecs = aws.client("ecs")
+    image = references.get(declared.repository, "public.ecr.aws/docker/library/busybox:stable")
+    aws.client("logs").create_log_group(logGroupName=declared.log_group)
+    options = {
+        "awslogs-group": declared.log_group,
+        "awslogs-region": aws.region,
+        "awslogs-stream-prefix": "ecs",
+    }
+    definition = ecs.register_task_definition(
+        family=declared.name,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[
+            {
+                "name": declared.name,
+                "image": image,
+                "essential": True,
+                "logConfiguration": {"logDriver": "awslogs", "options": options},
+            }
+        ],
+    )["taskDefinition"]["taskDefinitionArn"]
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-00000001"], "assignPublicIp": "DISABLED"}}
+    ecs.create_service(
+        cluster=declared.cluster,
+        serviceName=declared.name,
+        taskDefinition=definition,
+        desiredCount=declared.desired,
+        launchType="FARGATE",
+        networkConfiguration=network,
+    )
+
+
+def logs(aws: Emulator, declared: Service, events: list[dict[str, str | int]]) -> None:
+    """A stream in the service's log group with a few lines."""
+    client, stream = aws.client("logs"), f"ecs/{declared.name}/0"
+    client.create_log_stream(logGroupName=declared.log_group, logStreamName=stream)
+    client.put_log_events(logGroupName=declared.log_group, logStreamName=stream, logEvents=events)
+
+
+def rolled_out(aws: Emulator, declared: Service) -> bool:
+    """Whether the service's first rollout is complete, with all its tasks running."""
+    (found,) = aws.client("ecs").describe_services(cluster=declared.cluster, services=[declared.name])["services"]
+    return bool(
+        found["runningCount"] == declared.desired and found["deployments"][0].get("rolloutState") == "COMPLETED"
+    )
+
+
+def stop_tasks(aws: Emulator, declared: Service) -> None:
+    """Stop as many of the service's tasks as the plan wants stopped; the emulator replaces none."""
+    ecs = aws.client("ecs")
+    tasks = ecs.list_tasks(cluster=declared.cluster, serviceName=declared.name)["taskArns"]
+    for task in tasks[: declared.stopped]:
+        ecs.stop_task(cluster=declared.cluster, task=task, reason=declared.reason)
+
+
+def warm_up(aws: Emulator) -> None:
+    """Make all clients: reading their service models takes longer than asking them anything."""
+    for name in _SERVICES:
+        aws.client(name)
