@@ -9,7 +9,7 @@ from harness.errors import GonogoError
 from harness.model import Cause, Outcome
 
 
-class Fault(GonogoError):
+class Fault(GonogoError):  # noqa: N818 - what was met, not always an error
     """An environment that did not answer a check's question; `outcome` and `cause` say how a check reads it."""
 
     outcome: ClassVar[Outcome] = Outcome.ERROR
@@ -32,6 +32,13 @@ class Misconfigured(Fault):
 
 class Broken(Fault):
     """The service answered with failures (throttling, 5xx) until the retries were used up."""
+
+
+class NotDeployed(Fault):
+    """Nothing of the environment that is expected now exists; only the census may say so."""
+
+    outcome = Outcome.SKIPPED
+    cause = Cause.ABSENT
 
 
 class NoCredentials(Fault):

@@ -1,14 +1,24 @@
-"""RDS: instances and a real login to their database."""
+"""RDS: instances and their settings; `harness.aws.postgres` logs in to their database."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from harness.aws import cloudformation
+from harness.aws.diagnosis import gather
+from harness.aws.faults import Absent
+from harness.aws.operations import Operation
+from harness.aws.resource import AwsResource
+from harness.aws.session import Aws, need
 from harness.model import Phase
-from harness.profile.schema import Resource
+
+OPERATIONS = (Operation("rds", "DescribeDBInstances"), Operation("rds", "DescribeEvents"))
+_EVENT_MINUTES = 24 * 60
 
 
-class RdsInstance(Resource):
+class RdsInstance(AwsResource):
     """``[[rds.instances]]``."""
 
     fixture: ClassVar[str] = "rds_instance"
@@ -29,7 +39,137 @@ class RdsInstance(Resource):
         """The instance's identifier."""
         return self.identifier
 
+    @property
+    def home(self) -> str:
+        """The instance."""
+        return f"RDS instance {self.identifier}"
+
     def mandatory(self, profile: Any, phase: Phase) -> tuple[str, ...]:  # noqa: ANN401, ARG002
         """State and settings; and a login where a secret is named."""
         login = ("rds.accepts_a_login",) if self.secret else ()
         return ("rds.is_available", "rds.is_configured_as_declared", *login)
+
+    @classmethod
+    def existing(cls, aws: Aws, declared: Sequence["RdsInstance"]) -> frozenset[str]:
+        """Those that RDS knows; one question each."""
+        return frozenset(instance.id for instance in declared if find(aws, instance) is not None)
+
+
+@dataclass(frozen=True)
+class InstanceState:
+    """An instance as RDS describes it, trimmed to what is judged. `host` is empty while it has no endpoint."""
+
+    identifier: str
+    status: str
+    engine: str
+    engine_version: str
+    instance_class: str
+    multi_az: bool
+    deletion_protection: bool
+    encrypted: bool
+    backup_days: int
+    database: str
+    host: str
+    port: int
+    stack: str = ""
+
+
+def find(aws: Aws, instance: RdsInstance) -> InstanceState | None:
+    """The instance's state; ``None`` where it does not exist.
+
+    Raises:
+        Fault: it cannot be found out.
+    """
+    try:
+        return describe(aws, instance)
+    except Absent:
+        return None
+
+
+def describe(aws: Aws, instance: RdsInstance) -> InstanceState:
+    """The instance's state.
+
+    Raises:
+        Absent: it does not exist.
+        Fault: it cannot be found out.
+    """
+    key = "rds:DescribeDBInstances"
+    answer = aws.call(key, instance.home, DBInstanceIdentifier=instance.identifier)
+    found = need(answer, "DBInstances", key, instance.home)
+    if not found:
+        raise Absent(f"{instance.home} does not exist", hint="deploy it, or correct its name in the profile")
+    return _state(found[0], key, instance.home)
+
+
+def _state(data: Mapping[str, Any], key: str, about: str) -> InstanceState:
+    def get(field: str) -> Any:  # noqa: ANN401 - JSON is what it is
+        return need(data, field, key, about)
+
+    endpoint = data.get("Endpoint") or {}
+    return InstanceState(
+        identifier=get("DBInstanceIdentifier"),
+        status=get("DBInstanceStatus"),
+        engine=get("Engine"),
+        engine_version=str(data.get("EngineVersion", "")),
+        instance_class=get("DBInstanceClass"),
+        multi_az=get("MultiAZ"),
+        deletion_protection=get("DeletionProtection"),
+        encrypted=get("StorageEncrypted"),
+        backup_days=get("BackupRetentionPeriod"),
+        database=str(data.get("DBName") or ""),
+        host=str(endpoint.get("Address") or ""),
+        port=int(endpoint.get("Port") or 0),
+        stack=cloudformation.stack_of(data.get("TagList", ())),
+    )
+
+
+def differences(instance: RdsInstance, state: InstanceState) -> tuple[str, ...]:
+    """Every setting that is not as declared, e.g. ``class is db.t3.small, declared db.t3.micro``."""
+    rows: list[tuple[str, object, object]] = [
+        ("engine", state.engine, instance.engine),
+        ("class", state.instance_class, instance.instance_class),
+        ("Multi-AZ", state.multi_az, instance.multi_az),
+        ("deletion protection", state.deletion_protection, instance.deletion_protection),
+        ("encryption", state.encrypted, instance.encrypted),
+        ("backup days", state.backup_days, instance.backup_days),
+    ]
+    if instance.database:
+        rows.append(("database", state.database, instance.database))
+    return tuple(
+        f"{name} is {_show(actual)}, declared {_show(wanted)}"
+        for name, actual, wanted in rows
+        if actual != wanted
+    )
+
+
+def diagnose(aws: Aws, instance: RdsInstance, state: InstanceState | None = None) -> tuple[str, ...]:
+    """Why it is not as it should be: the instance's events of the last day, and its stack's failures."""
+    stack = state.stack if state else ""
+    return gather(
+        ("RDS events", lambda: _events(aws, instance)),
+        ("stack events", lambda: cloudformation.failures(aws, stack) if stack else ()),
+    )
+
+
+def _events(aws: Aws, instance: RdsInstance) -> tuple[str, ...]:
+    key = "rds:DescribeEvents"
+    answer = aws.call(
+        key,
+        instance.home,
+        SourceIdentifier=instance.identifier,
+        SourceType="db-instance",
+        Duration=_EVENT_MINUTES,
+    )
+    return tuple(
+        f"{event.get('Date', '')} {event.get('Message', '')}" for event in answer.get("Events", ())[-5:]
+    )
+
+
+def _show(value: object) -> str:
+    match value:
+        case True:
+            return "on"
+        case False:
+            return "off"
+        case _:
+            return str(value) or "not set"

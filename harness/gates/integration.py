@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.aws import resource_types
+from harness.aws.resource import demanded
 from harness.model import ExpectedCheck, Phase
-from harness.profile.schema import Duration, GateConfig
+from harness.profile.schema import Duration, GateConfig, Resource
 
 if TYPE_CHECKING:
     from harness.gates.context import GateContext
@@ -17,20 +19,23 @@ class IntegrationConfig(GateConfig):
     """How long eventually consistent things (a rollout, a probe message) may take to become what they must be."""
 
     def expected(self, gate: str, profile: Any, phase: Phase) -> Iterable[ExpectedCheck]:  # noqa: ANN401
-        """Every declared resource with its mandatory checks."""
-        for group in profile.resources.values():
-            for resource in group:
-                for check in resource.mandatory(profile, phase):
-                    yield ExpectedCheck(f"{gate}.{check}[{resource.id}]", gate, resource.id)
+        """Every declared resource that must be there in this phase, with its mandatory checks."""
+        for resource in _asked(profile, phase):
+            for check in resource.mandatory(profile, phase):
+                yield ExpectedCheck(f"{gate}.{check}[{resource.id}]", gate, resource.id)
         yield from super().expected(gate, profile, phase)
 
-    def parameters(self, profile: Any, phase: Phase) -> Mapping[str, Iterable[tuple[str, Any]]]:  # noqa: ANN401, ARG002
-        """Every declared resource, by the fixture of its kind."""
-        found: dict[str, list[tuple[str, Any]]] = {}
-        for group in profile.resources.values():
-            for resource in group:
-                found.setdefault(resource.fixture, []).append((resource.id, resource))
+    def parameters(self, profile: Any, phase: Phase) -> Mapping[str, Iterable[tuple[str, Any]]]:  # noqa: ANN401
+        """Every kind's resources that must be there in this phase, by the fixture of the kind."""
+        found: dict[str, list[tuple[str, Any]]] = {kind.fixture: [] for kind in resource_types().values()}
+        for resource in _asked(profile, phase):
+            found.setdefault(resource.fixture, []).append((resource.id, resource))
         return found
+
+
+def _asked(profile: Any, phase: Phase) -> Iterable[Resource]:  # noqa: ANN401
+    """What is judged in this phase: a queue that this very release adds is not missing before it."""
+    return (item for group in profile.resources.values() for item in group if demanded(item, phase))
 
 
 def census(context: "GateContext") -> Mapping[str, Any]:

@@ -1,0 +1,217 @@
+"""The target session: reads the environment under judgement, and can do nothing else.
+
+Every client carries a guard that refuses what `harness.aws.operations` does not declare, at three places: before
+the request is built, before it is signed (so that no URL can be presigned either), and before each attempt leaves
+the machine. Nothing is asked before the account is known to be the profile's.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from harness import masking
+from harness.aws.faults import Broken, Fault, Misconfigured
+from harness.aws.operations import Access, Operation, permit
+from harness.aws.reading import reading
+from harness.profile import Profile
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+    from botocore.session import Session
+
+OPERATIONS = (Operation("sts", "GetCallerIdentity"),)
+_GUARDED = ("before-call", "before-sign", "before-send")
+_REAL_SECRET = 16
+"""A secret key shorter than this is an emulator's (``test``); masking it would mask the word everywhere."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a client waits (seconds) and how often it tries."""
+
+    connect: float = 3.0
+    read: float = 10.0
+    attempts: int = 3
+
+
+PATIENT = Patience()
+QUICK = Patience(connect=1.0, read=2.0, attempts=2)
+"""For the first question of all: whether anything answers."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this session is, as STS says."""
+
+    account: str
+    arn: str
+
+
+class Aws:
+    """The AWS account of one profile, as the checks may see it."""
+
+    def __init__(self, profile: Profile, *, patience: Patience = PATIENT) -> None:
+        self.profile = profile
+        self.region = profile.aws.region
+        self.access = profile.aws.access
+        self._patience = patience
+        self._lock = RLock()
+        self._session: Session | None = None
+        self._clients: dict[tuple[str, Patience], BaseClient] = {}
+        self._identity: Identity | Fault | None = None
+
+    def client(self, service: str) -> "BaseClient":
+        """A guarded botocore client. Prefer `call` and `items`, which also read errors.
+
+        Raises:
+            Misconfigured: the credentials belong to another account than the profile's.
+            Fault: who the credentials belong to cannot be found out.
+        """
+        if self.profile.aws.account:
+            self.identity()
+        return self._client(service, self._patience)
+
+    def identity(self) -> Identity:
+        """Who this session is; asked once, with little patience, and remembered, the fault too.
+
+        Raises:
+            Misconfigured: another account than the profile's, or credentials that do not work.
+            NoCredentials: none are configured; nothing was sent.
+            Unreachable: nothing answers.
+        """
+        with self._lock:
+            if self._identity is None:
+                try:
+                    self._identity = self._ask_identity()
+                except Fault as fault:
+                    self._identity = fault
+        if isinstance(self._identity, Fault):
+            raise self._identity
+        return self._identity
+
+    def call(self, key: str, about: str, /, **parameters: object) -> dict[str, Any]:
+        """Ask AWS one thing: ``aws.call("ecs:DescribeServices", "api-service", cluster=…)``.
+
+        Args:
+            key: the operation, as `harness.aws.operations` declares it.
+            about: the resource, for messages.
+            parameters: the operation's own.
+
+        Raises:
+            Fault: what was met instead of an answer.
+        """
+        service, _, name = key.partition(":")
+        operation = permit(service, name, self.access)
+        client = self.client(service)
+        with reading(operation.action, about):
+            answer: dict[str, Any] = _method(client, operation)(**parameters)
+        return answer
+
+    def items(self, key: str, about: str, field: str, /, **parameters: object) -> list[Any]:
+        """Everything under `field` of a paginated operation's answers.
+
+        Raises:
+            Fault: what was met instead of an answer.
+        """
+        service, _, name = key.partition(":")
+        operation = permit(service, name, self.access)
+        client = self.client(service)
+        found: list[Any] = []
+        with reading(operation.action, about):
+            from botocore import xform_name
+
+            pages = list(client.get_paginator(xform_name(operation.name)).paginate(**parameters))
+        for page in pages:
+            found.extend(need(page, field, key, about))
+        return found
+
+    def _ask_identity(self) -> Identity:
+        (row,) = OPERATIONS
+        resource = f"account {self.profile.aws.account or '(any)'}"
+        client = self._client(row.service, QUICK)
+        with reading(row.action, resource):
+            answer: dict[str, Any] = _method(client, row)()
+        account = str(need(answer, "Account", row.key, resource))
+        if self.profile.aws.account and account != self.profile.aws.account:
+            raise Misconfigured(
+                f"the credentials belong to account {account}, the profile "
+                f"{self.profile.name!r} is about account {self.profile.aws.account}",
+                hint="use credentials of the profile's account, or correct [aws] account",
+            )
+        return Identity(account, str(answer.get("Arn", "")))
+
+    def _client(self, service: str, patience: Patience) -> "BaseClient":
+        with self._lock:
+            if (service, patience) not in self._clients:
+                client = self._create(service, patience)
+                guard = _guard(service, self.access)
+                for event in _GUARDED:
+                    client.meta.events.register_first(event, guard)
+                self._clients[service, patience] = client
+            return self._clients[service, patience]
+
+    def _create(self, service: str, patience: Patience) -> "BaseClient":
+        with reading(f"{service}:*", f"region {self.region}"):
+            from botocore.config import Config
+
+            if self._session is None:
+                self._session = _session()
+            client: BaseClient = self._session.create_client(
+                service,
+                region_name=self.region,
+                endpoint_url=self.profile.aws.endpoint_url or None,
+                config=Config(
+                    connect_timeout=patience.connect,
+                    read_timeout=patience.read,
+                    retries={"mode": "standard", "total_max_attempts": patience.attempts},
+                    user_agent_extra="gonogo",
+                ),
+            )
+        return client
+
+
+def need(answer: Mapping[str, Any], field: str, key: str, about: str) -> Any:  # noqa: ANN401 - JSON is what it is
+    """A field that an answer must have.
+
+    Raises:
+        Broken: it has not, so nothing is known.
+    """
+    value = answer.get(field)
+    if value is None:
+        raise Broken(
+            f"{key} on {about}: the answer has no {field}",
+            hint="what answers is not the service, or not the version that the gate knows",
+        )
+    return value
+
+
+def _session() -> "Session":
+    """A botocore session with the environment's own credentials, whose secrets are masked from here on.
+
+    Where nothing is configured, botocore asks the instance metadata service, whose address may swallow packets
+    outside AWS: twice, for one second each, unless ``AWS_METADATA_SERVICE_TIMEOUT`` says otherwise.
+    """
+    import botocore.session
+
+    session = botocore.session.Session()
+    if (credentials := session.get_credentials()) is not None:
+        frozen = credentials.get_frozen_credentials()
+        for secret in (frozen.secret_key, frozen.token):
+            if secret and len(secret) >= _REAL_SECRET:
+                masking.register(secret)
+    return session
+
+
+def _method(client: "BaseClient", operation: Operation) -> Callable[..., Any]:
+    from botocore import xform_name
+
+    method: Callable[..., Any] = getattr(client, xform_name(operation.name))
+    return method
+
+
+def _guard(service: str, access: Access) -> Callable[..., None]:
+    def refuse(event_name: str, **_: object) -> None:
+        permit(service, event_name.rpartition(".")[2], access)
+
+    return refuse

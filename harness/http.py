@@ -1,0 +1,81 @@
+"""One HTTP request and what came of it; nothing is followed, retried or judged here."""
+
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPException
+from typing import IO, Protocol
+
+_MAX_BODY = 1_000_000
+_CHUNK = 64_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one request came to. `status` is 0 where there was no answer, and `error` says why."""
+
+    status: int
+    body: str
+    seconds: float
+    error: str = ""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like any other: following it would judge another place."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Message,
+        newurl: str,
+    ) -> None:
+        """Follow nothing."""
+
+
+class _Readable(Protocol):
+    def read1(self, amount: int, /) -> bytes: ...
+
+
+def get(url: str, *, timeout: float) -> Answer:
+    """GET `url` once. The answer must be whole within `timeout` seconds; its body is cut at a megabyte.
+
+    Proxies of the environment are used. Certificates are verified.
+    """
+    started = time.monotonic()
+    opener = urllib.request.build_opener(_NoRedirects)
+    status, body, error = 0, b"", ""
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "gonogo"})  # noqa: S310 - checked below
+        if request.type not in {"http", "https"}:
+            return Answer(0, "", 0.0, f"{url} is not an http or https address")
+        try:
+            with opener.open(request, timeout=timeout) as response:
+                body, status = _body(response, started + timeout), response.status
+        except urllib.error.HTTPError as answer:
+            with answer:
+                body, status = _body(answer, started + timeout), answer.code
+    except (OSError, HTTPException, ValueError) as problem:
+        error = _say(problem)
+    return Answer(status, body.decode(errors="replace"), time.monotonic() - started, error)
+
+
+def _body(response: _Readable, deadline: float) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while size < _MAX_BODY and (chunk := response.read1(min(_CHUNK, _MAX_BODY - size))):
+        chunks.append(chunk)
+        size += len(chunk)
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer was not whole in time")
+    return b"".join(chunks)
+
+
+def _say(problem: Exception) -> str:
+    reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    text = " ".join(str(reason).split()) or type(reason).__name__
+    return f"no answer: {text}"

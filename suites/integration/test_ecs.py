@@ -1,0 +1,117 @@
+"""Each declared ECS service runs what it should, completely."""
+
+import pytest
+
+from harness.aws import ecs
+from harness.aws.ecs import EcsService, Services
+from harness.aws.session import Aws
+from harness.fixtures import Check
+from harness.gates.context import GateContext
+from harness.model import Phase, Unit
+from harness.profile import Profile
+
+
+@pytest.fixture(scope="session")
+def services(aws: Aws, profile: Profile) -> Services:
+    """All declared services, read together."""
+    return Services(aws, profile.of(EcsService))
+
+
+def test_is_active(ecs_service: EcsService, services: Services, aws: Aws, check: Check) -> None:
+    """The service is ACTIVE."""
+    state = services.state(ecs_service)
+    check.snapshot("service", state)
+    if state.status != "ACTIVE":
+        check.diagnose(ecs.diagnose(aws, ecs_service, state))
+        check.fail(
+            f"{ecs_service.home} is {state.status}, not ACTIVE",
+            hint="a DRAINING or INACTIVE service was deleted: deploy it again",
+        )
+
+
+def test_running_count(
+    ecs_service: EcsService, services: Services, aws: Aws, settle: float, check: Check
+) -> None:
+    """As many tasks run as are desired, and at least as many are desired as the profile wants."""
+    state = check.eventually(
+        _Look(services, ecs_service),
+        lambda seen: not ecs.count_problem(seen, ecs_service.min_tasks),
+        timeout=settle,
+    )
+    check.snapshot("service", state)
+    check.measure("running_tasks", state.running, Unit.COUNT)
+    check.measure("desired_tasks", state.desired, Unit.COUNT)
+    if problem := ecs.count_problem(state, ecs_service.min_tasks):
+        check.diagnose(ecs.diagnose(aws, ecs_service, state))
+        check.fail(
+            f"{ecs_service.home}: {problem}",
+            hint="see why tasks stop in the diagnosis, or correct the service's desired count",
+        )
+
+
+def test_rollout_is_complete(
+    ecs_service: EcsService, services: Services, aws: Aws, settle: float, check: Check
+) -> None:
+    """The service's one deployment is COMPLETED and all its tasks run."""
+    state = check.eventually(
+        _Look(services, ecs_service), lambda seen: not ecs.rollout_problem(seen), timeout=settle
+    )
+    check.snapshot("service", state)
+    if problem := ecs.rollout_problem(state):
+        check.diagnose(ecs.diagnose(aws, ecs_service, state))
+        check.fail(
+            f"{ecs_service.home}: {problem}",
+            hint="wait for the rollout, or see in the diagnosis why its tasks do not start",
+        )
+
+
+@pytest.mark.when("image")
+def test_running_digest(
+    ecs_service: EcsService,
+    aws: Aws,
+    profile: Profile,
+    context: GateContext,
+    settle: float,
+    check: Check,
+) -> None:
+    """The tasks run the released image: recorded before a deploy, demanded after it."""
+    if (repository := profile.app.images.get(ecs_service.image)) is None:
+        check.error(
+            f"{ecs_service.home} runs image {ecs_service.image!r}, which [app] images does not name",
+            hint=f"add {ecs_service.image} and its ECR repository to [app] images",
+        )
+    released = context.image_digest(ecs_service.image) if context.phase is not Phase.PRE_DEPLOY else ""
+    running = check.eventually(
+        lambda: ecs.running_digest(aws, ecs_service, repository),
+        lambda seen: seen.digests == (released,) if released else bool(seen.digests),
+        timeout=settle,
+    )
+    check.snapshot("running", running)
+    check.fact("running_digest", ", ".join(running.digests) or "none")
+    check.fact("running_digest_source", running.source)
+    check.measure("running_containers", running.containers, Unit.COUNT)
+    if not running.digests:
+        check.diagnose(ecs.diagnose(aws, ecs_service))
+        check.fail(
+            f"{ecs_service.home}: {running.source}",
+            hint="see why no task runs, or correct `image` and [app] images in the profile",
+        )
+    if released and running.digests != (released,):
+        check.diagnose(ecs.diagnose(aws, ecs_service))
+        check.fail(
+            f"{ecs_service.home} runs {', '.join(running.digests)}, released is {released}",
+            hint="a rollout that failed leaves the old image running, a circuit breaker puts it back: "
+            "see the service's events",
+        )
+
+
+class _Look:
+    """The state as read for all services together the first time, asked anew from then on."""
+
+    def __init__(self, services: Services, service: EcsService) -> None:
+        self._services, self._service, self._again = services, service, False
+
+    def __call__(self) -> ecs.ServiceState:
+        state = self._services.state(self._service, fresh=self._again)
+        self._again = True
+        return state
