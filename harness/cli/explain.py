@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.verify import AsJson, PhaseName, Profiles, load, read_phase, say, show_json, stored
-from harness.errors import ExitCode, UsageError, VerdictError
+from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from harness.model import Decided, Reason, Record
@@ -64,17 +64,10 @@ def _file(profile: str, phase: str, run: Path | None, profiles: str) -> Path:
 
 def _explanation(file: Path) -> _Explanation:
     from harness.policy import decide
-    from harness.verdict.statement import parse
+    from harness.verdict.verify import read_verdict
     from harness.verdict.whatif import changes
 
-    try:
-        verdict = parse(file.read_bytes())
-    except OSError as error:
-        raise VerdictError(
-            "missing" if isinstance(error, FileNotFoundError) else "unreadable",
-            f"{file}: {error.strerror}",
-            hint="run the gates first: gonogo gate",
-        ) from error
+    verdict = read_verdict(file)
     record, origin = _record(file, verdict)
     again = decide(record)
     return _Explanation(verdict, origin, again, changes(record, again))

@@ -152,7 +152,7 @@ def verify(
         profile, gates, checks, policy_digest, phase, subjects, now, source.lower(), require_evidence
     )
     _check_question(asked)
-    verdict = parse(_load(path))
+    verdict = read_verdict(path)
     if verdict.decision is Decision.PENDING:
         raise _not_go(verdict)
     for rule in _RULES:
@@ -198,9 +198,14 @@ def _is_hex(text: str, lengths: tuple[int, ...]) -> bool:
     return len(text) in lengths and all(char in "0123456789abcdef" for char in text)
 
 
-def _load(path: Path) -> bytes:
+def read_verdict(path: Path) -> Verdict:
+    """Read the verdict at `path`, and nothing more: it may be anybody's, about anything.
+
+    Raises:
+        VerdictError: it is not there or not a verdict; the message names the file.
+    """
     try:
-        return path.read_bytes()
+        return parse(path.read_bytes())
     except FileNotFoundError:
         raise VerdictError(
             Refusal.MISSING.value, f"{path}: there is no verdict", hint="run the gates first: gonogo gate"
@@ -211,6 +216,8 @@ def _load(path: Path) -> bytes:
             f"{path}: the verdict cannot be read: {error.strerror}",
             hint="look at the path and its permissions",
         ) from error
+    except VerdictError as error:
+        raise VerdictError(error.code, f"{path}: {error.message}", hint=error.hint) from None
 
 
 def _not_go(verdict: Verdict) -> NotGoError:

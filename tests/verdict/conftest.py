@@ -42,7 +42,8 @@ from harness.profile.schema import (
 from harness.threshold import parse as parse_threshold
 from harness.verdict.format import EXTENSION
 from harness.verdict.info import Override, RunInfo, image_check, policy_uri, resource_uri, rules
-from harness.verdict.statement import build, encode
+from harness.verdict.reading import encode
+from harness.verdict.statement import build
 from harness.verdict.verify import Verified, verify
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

@@ -33,7 +33,8 @@ from harness.profile import Setting
 from harness.profile.schema import AwsConfig, LocalConfig
 from harness.verdict.format import EXTENSION, SCHEMA, schema, write_schema
 from harness.verdict.info import Override, emulated, overrides
-from harness.verdict.statement import DIAGNOSIS_SHOWN, FINDINGS_SHOWN, build, encode, parse, placeholder
+from harness.verdict.reading import encode
+from harness.verdict.statement import DIAGNOSIS_SHOWN, FINDINGS_SHOWN, build, parse, placeholder
 
 Seal = Callable[[Mapping[str, Any]], bytes]
 
@@ -402,7 +403,11 @@ def test_arbitrary_changes_of_structure_are_only_ever_refused(
     holder, key = data.draw(st.sampled_from(list(_places(statement))))
     before = holder[key]
     anything = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=8),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
         max_leaves=4,
     )

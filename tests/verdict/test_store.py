@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import pytest
 
 from harness.errors import ExitCode, VerdictError
 from harness.model import Decision, Outcome, Phase
-from harness.verdict.statement import build, encode, parse, placeholder
+from harness.verdict.reading import encode
+from harness.verdict.statement import build, parse, placeholder
 from harness.verdict.store import (
     FILE,
     StoreError,
@@ -200,7 +202,12 @@ def test_a_killed_runs_temporary_file_is_swept_at_the_next_start(runs: Runs) -> 
 def test_one_writer_at_a_time(runs: Runs) -> None:
     runs.start("r1")
     done = threading.Event()
-    ending = threading.Thread(target=lambda: (runs.end("r1"), done.set()))
+
+    def end() -> None:
+        runs.end("r1")
+        done.set()
+
+    ending = threading.Thread(target=end)
     with (runs.folder / ".lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ending.start()
@@ -228,6 +235,7 @@ def test_prune_spares_the_newest_verdicts_run_and_those_that_may_be_going_on(run
         runs.end(run_id)
     runs.folder.joinpath(FILE).write_bytes(runs.go("newest"))
     (run_folder(runs.folder, "half") / FILE).parent.mkdir()
+    os.utime(run_folder(runs.folder, "half"), (time.time() - 100,) * 2)
     os.utime(run_folder(runs.folder, "dead"), (0, 0))
     os.utime(run_folder(runs.folder, "newest"), (1, 1))
     assert prune(runs.folder, 1) in (("dead", "later"), ("later", "dead"), ("dead",))

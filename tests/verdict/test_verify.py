@@ -25,7 +25,8 @@ from harness.model import (
 from harness.policy import decide
 from harness.profile.schema import AwsConfig, LocalConfig, PolicyConfig, SkipRules
 from harness.verdict.format import EXTENSION
-from harness.verdict.statement import encode, placeholder
+from harness.verdict.reading import encode
+from harness.verdict.statement import placeholder
 from harness.verdict.verify import Refusal, RefusedError
 
 Seal = Callable[[Mapping[str, Any]], bytes]
