@@ -91,6 +91,10 @@ class Client:
             except OSError:
                 return  # every request will say so
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._pool.close()
+
     def send(self) -> Answer:
         """Send the request once and read the answer to its end."""
         try:

@@ -71,6 +71,7 @@ def conclude(environment: Environment, drive: Callable[[], None]) -> None:
     except Exception:  # noqa: BLE001 - Locust would log it and go on for ever
         traceback.print_exc(file=sys.stderr)
     finally:
+        client.close()
         gevent.spawn(environment.runner.quit)
 
 

@@ -77,7 +77,7 @@ class Plan:
         """How many requests may be open at the same time; a schedule's bound can only be met by broken time-outs."""
         if self.rate is None:
             return self.users or 0
-        return ceil(self.rate * self.timeout * 1.1) + 10
+        return ceil(self.rate * self.timeout * 11 / 10) + 10
 
     def to_json(self) -> str:
         """As `from_json` takes it."""

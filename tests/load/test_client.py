@@ -1,0 +1,239 @@
+"""The client against real servers, in this process."""
+
+import asyncio
+import errno
+import socket
+import ssl
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+
+from harness.load.client import Client, kind_of
+from harness.load.plan import Plan
+from harness.load.result import Kind
+
+
+@pytest.fixture
+def open_client() -> Iterator[Callable[[Plan], Client]]:
+    opened: list[Client] = []
+
+    def start(plan: Plan) -> Client:
+        opened.append(Client(plan))
+        return opened[-1]
+
+    yield start
+    for client in opened:
+        client.close()
+
+
+def response(status: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def test_connections_are_kept(serve: Any, make_plan: Any, open_client: Any) -> None:
+    server = serve()
+    client = open_client(make_plan(server.url))
+    client.prime()
+    answers = [client.send() for _ in range(5)]
+    assert [(answer.kind, answer.status, answer.size) for answer in answers] == [(None, 200, 2)] * 5
+    assert (server.count, server.connections) == (5, 1)
+
+
+def test_what_is_sent(serve: Any, make_plan: Any, open_client: Any) -> None:
+    async def read_body(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(response("201 Created"))
+        writer.close()
+
+    server = serve(read_body)
+    plan = make_plan(
+        f"{server.url}?q=1",
+        method="POST",
+        body="{}",
+        headers={"host": "other.example", "X-A": "é"},
+        expect_status=201,
+    )
+    assert open_client(plan).send().kind is None
+    lines = server.heads[0].decode("latin-1").split("\r\n")
+    assert lines[0] == "POST /path?q=1 HTTP/1.1"
+    assert set(lines[1:-2]) == {
+        "host: other.example",
+        "X-A: é",
+        "User-Agent: gonogo-load",
+        "Accept: */*",
+        "Content-Length: 2",
+    }
+
+
+@pytest.mark.parametrize(
+    "status", ["404 Not Found", "500 Internal Server Error", "204 No Content", "302 Found"]
+)
+def test_another_status_is_a_failure(serve: Any, make_plan: Any, open_client: Any, status: str) -> None:
+    async def behaviour(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        body = b"" if status.startswith("204") else b"why it is so"
+        writer.write(response(status, body, "Location: /elsewhere"))
+
+    server = serve(behaviour)
+    answer = open_client(make_plan(server.url)).send()
+    assert (answer.kind, answer.status) == (Kind.STATUS, int(status[:3]))
+    assert f"status {status[:3]} to /elsewhere, expected 200" in answer.detail
+    assert server.count == 1
+
+
+def test_a_large_body_is_read_to_its_end_and_not_kept(serve: Any, make_plan: Any, open_client: Any) -> None:
+    size = 10_000_000
+
+    async def behaviour(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(response("200 OK").replace(b"Content-Length: 0", b"Content-Length: %d" % size))
+        for _ in range(size // 100_000):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+
+    client = open_client(make_plan(serve(behaviour).url, timeout=20.0))
+    tracemalloc.start()
+    try:
+        answer = client.send()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (answer.kind, answer.size) == (None, size)
+    assert peak < 1_500_000
+
+
+def test_head_has_no_body(serve: Any, make_plan: Any, open_client: Any) -> None:
+    async def behaviour(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+
+    client = open_client(make_plan(serve(behaviour).url, method="HEAD"))
+    assert [client.send().kind for _ in range(3)] == [None, None, None]
+
+
+def test_never_answers(serve: Any, make_plan: Any, open_client: Any) -> None:
+    async def behaviour(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    answer = open_client(make_plan(serve(behaviour).url, timeout=0.1)).send()
+    assert answer.kind is Kind.TIMEOUT
+    assert "0.1 s" in answer.detail
+
+
+def test_an_answer_by_drops_is_bounded_as_a_whole(serve: Any, make_plan: Any, open_client: Any) -> None:
+    async def behaviour(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(response("200 OK").replace(b"Content-Length: 0", b"Content-Length: 1000"))
+        while not writer.is_closing():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    assert open_client(make_plan(serve(behaviour).url, timeout=0.15)).send().kind is Kind.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (b"", Kind.CLOSED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", Kind.CLOSED),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", Kind.PROTOCOL),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", Kind.PROTOCOL),
+    ],
+)
+def test_ends_early(serve: Any, make_plan: Any, open_client: Any, sent: bytes, kind: Kind) -> None:
+    async def behaviour(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        writer.close()
+
+    server = serve(behaviour)
+    answer = open_client(make_plan(server.url)).send()
+    assert answer.kind in {kind, Kind.PROTOCOL}
+    assert answer.kind is not None
+    assert server.count == 1, "a request on a new connection is never sent twice"
+
+
+def test_an_idle_connection_closed_by_the_server_is_no_failure(
+    serve: Any, make_plan: Any, open_client: Any
+) -> None:
+    async def closes_on_the_next(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        if index == 2:
+            writer.close()  # as if it had closed just before: no byte of an answer
+        else:
+            writer.write(response("200 OK"))
+
+    server = serve(closes_on_the_next)
+    client = open_client(make_plan(server.url))
+    assert not client.send().retried
+    second = client.send()
+    assert (second.kind, second.retried) == (None, True)
+    assert server.connections == 2
+
+
+def test_what_changes_something_is_not_sent_twice(serve: Any, make_plan: Any, open_client: Any) -> None:
+    async def closes_on_the_next(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(response("200 OK")) if index == 1 else writer.close()
+
+    server = serve(closes_on_the_next)
+    client = open_client(make_plan(server.url, method="POST"))
+    assert client.send().kind is None
+    assert client.send().kind is Kind.CLOSED
+    assert server.count == 2
+
+
+def test_refused(make_plan: Any, open_client: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody else gets it
+        answer = open_client(make_plan(f"http://127.0.0.1:{taken.getsockname()[1]}/")).send()
+    assert answer.kind is Kind.REFUSED
+
+
+def test_does_not_resolve(make_plan: Any, open_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*args: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(gevent.socket, "getaddrinfo", nowhere)
+    client = open_client(make_plan("http://nowhere.invalid/"))
+    client.prime()
+    answer = client.send()
+    assert answer.kind is Kind.DNS
+    assert "Name or service not known" in answer.detail
+
+
+def test_a_certificate_that_nobody_vouches_for(
+    serve: Any, make_plan: Any, open_client: Any, certificate: tuple[Path, ssl.SSLContext]
+) -> None:
+    server = serve(tls=certificate[1])
+    answer = open_client(make_plan(server.url)).send()
+    assert answer.kind is Kind.TLS
+    assert "CERTIFICATE_VERIFY_FAILED" in answer.detail
+    assert server.count == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), Kind.GENERATOR),
+        (OSError(errno.EADDRNOTAVAIL, "no port"), Kind.GENERATOR),
+        (socket.gaierror(-2, "unknown"), Kind.DNS),
+        (ssl.SSLCertVerificationError("self-signed"), Kind.TLS),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), Kind.REFUSED),
+        (TimeoutError("timed out"), Kind.TIMEOUT),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), Kind.CLOSED),
+        (BrokenPipeError(), Kind.CLOSED),
+        (HTTPConnectionClosed("closed"), Kind.CLOSED),
+        (HTTPParseError("garbage"), Kind.PROTOCOL),
+        (OSError(errno.EHOSTUNREACH, "no route"), Kind.OTHER),
+        (RuntimeError("?"), Kind.OTHER),
+    ],
+)
+def test_kinds(error: Exception, kind: Kind) -> None:
+    assert kind_of(error) is kind
+
+
+def test_a_header_with_a_line_break_is_never_sent(make_plan: Any, open_client: Any) -> None:
+    from harness.errors import ToolError
+
+    with pytest.raises(ToolError, match="line break"):
+        open_client(make_plan(headers={"X-A": "a\r\nX-B: b"}))
