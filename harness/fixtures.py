@@ -12,15 +12,17 @@ not pass.
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 
+from harness import codec
 from harness.gates.context import GateContext
 from harness.masking import mask
 from harness.model import (
@@ -37,6 +39,9 @@ from harness.model import (
 )
 from harness.profile import Profile
 from harness.threshold import Threshold, show
+
+if TYPE_CHECKING:
+    from harness.aws.session import Aws
 
 T = TypeVar("T")
 CONTEXT = pytest.StashKey[GateContext]()
@@ -117,8 +122,8 @@ class Check:
 
     def diagnose(self, lines: str | Iterable[str]) -> None:
         """Add what one would look up next: stopped-task reasons, last log lines, the slowest requests."""
-        for line in lines.splitlines() if isinstance(lines, str) else lines:
-            self.notes.append(mask(line))
+        text = lines if isinstance(lines, str) else "\n".join(lines)
+        self.notes.extend(mask(text).splitlines())
 
     def evidence(self, name: str, content: str | bytes | Path, media_type: str = "text/plain") -> Evidence:
         """Keep a file as evidence. Text is masked on the way to disk; a `Path` below the run's folder stays where it is.
@@ -143,6 +148,11 @@ class Check:
         entry = Evidence(name, relative.as_posix(), hashlib.sha256(raw).hexdigest(), len(raw), media_type)
         self.files.append(entry)
         return entry
+
+    def snapshot(self, name: str, seen: object) -> Evidence:
+        """Keep what was judged as evidence, as JSON: a frozen dataclass, or plain values."""
+        text = json.dumps(codec.dump(seen), indent=2, sort_keys=True)
+        return self.evidence(f"{name}.json", text + "\n", "application/json")
 
     def fail(self, reason: str, *, hint: str = "") -> NoReturn:
         """End as failed: what was found is not what must be."""
@@ -230,8 +240,14 @@ def phase(context: GateContext) -> Phase:
 @pytest.fixture(scope="session")
 def prepared(context: GateContext) -> Mapping[str, Any]:
     """What the gate's `prepare` found out before its checks (for `integration`: the census)."""
-    import json
-
     path = context.work / "prepared.json"
     found: Mapping[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return found
+
+
+@pytest.fixture(scope="session")
+def aws(profile: Profile) -> "Aws":
+    """The environment's AWS account, read through the guarded target session."""
+    from harness.aws.session import Aws
+
+    return Aws(profile)
