@@ -33,11 +33,11 @@ class Change:
     def __str__(self) -> str:
         what = []
         if self.whole:
-            what.append("the whole run were made, without flaky checks")
+            what.append("the run were whole and no check flaky")
         if self.gates:
             what.append(f"{_list(self.gates)} passed")
         after = f", and {_list(self.then)} would have to run" if self.then else ""
-        return f"if {' and '.join(what)}: {self.decision}{after}"
+        return f"if {', and '.join(what)}: {self.decision}{after}"
 
 
 def changes(record: Record, decided: Decided) -> tuple[Change, ...]:

@@ -63,13 +63,13 @@ def test_a_partial_run_must_be_made_whole(case: Any) -> None:
     case.decided = decide(case.record)
     assert told(case) == [
         "if load passed: INCONCLUSIVE",
-        "if the whole run were made, without flaky checks and load passed: GO",
+        "if the run were whole and no check flaky, and load passed: GO",
     ]
 
 
 def test_flaky_checks_and_results_from_nowhere_belong_to_no_gate(case: Any) -> None:
     case.result("unit.tests.all_pass", flaky=True)
-    assert told(case) == ["if the whole run were made, without flaky checks: GO"]
+    assert told(case) == ["if the run were whole and no check flaky: GO"]
     case.record = replace(
         case.record, results=(*case.record.results, CheckResult("x.y", "x", Outcome.PASSED))
     )
