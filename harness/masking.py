@@ -1,17 +1,116 @@
-"""Secrets never reach disk or screen: one place where values are registered and text is masked."""
+"""Secrets never reach disk or screen: one place where values are registered and text is masked.
+
+Two nets: values that were read somewhere (`register`) are masked wherever they appear, also escaped as they stand in
+JSON or a URL; and what looks like a secret is masked by its shape. The mask has one width, so that it tells no
+length, and masking twice is masking once. When in doubt it hides too much.
+"""
+
+import json
+import re
+from functools import cache
+from urllib.parse import quote, quote_plus
 
 MASK = "****"
+_SHORTEST = 4
+_SHORT = 8
+"""A registered value shorter than this is masked as a whole word only: `abcd` must not blot out `abcde`."""
 _known: set[str] = set()
+
+_NAMES = (
+    r"(?:pass(?:word|wd|phrase)|pwd|secret[_-]?access[_-]?key|secret[_-]?key|secret[_-]?string|client[_-]?secret|"
+    r"(?:session|security|access|refresh|auth|id|api|bearer)[_-]?token|api[_-]?key|private[_-]?key)"
+)
+_SCHEMES = r"(?:basic|bearer|digest|token|aws4-hmac-sha256)"
+_PLAIN = r"[^\s\"'&\\]+"
+_DOUBLE = r"\"(?:[^\"\\\n]|\\.)*(?:\"|(?=\n)|\Z)"
+_SINGLE = r"'(?:[^'\\\n]|\\.)*(?:'|(?=\n)|\Z)"
+_ESCAPED = r"\\\"(?:[^\\\"\n]|\\\\(?:\\.|[^\\]))*(?:\\\"|(?=\n)|\Z)"
+
+_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"-----BEGIN ([A-Z ]{0,30}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
+        rf"-----BEGIN \1-----{MASK}-----END \1-----",
+    ),
+    # A JSON or Python key: its quoted value keeps its quotes, so that JSON stays JSON; numbers become a string.
+    (
+        re.compile(rf"({_NAMES}\w{{0,20}}(\\?[\"'])\s{{0,5}}[:=]\s{{0,5}})(?:{_ESCAPED})", re.IGNORECASE),
+        rf'\1\\"{MASK}\\"',
+    ),
+    (
+        re.compile(rf"({_NAMES}\w{{0,20}}\\?[\"']?\s{{0,5}}[:=]\s{{0,5}})(?:{_DOUBLE})", re.IGNORECASE),
+        rf'\1"{MASK}"',
+    ),
+    (
+        re.compile(rf"({_NAMES}\w{{0,20}}\\?[\"']?\s{{0,5}}[:=]\s{{0,5}})(?:{_SINGLE})", re.IGNORECASE),
+        rf"\1'{MASK}'",
+    ),
+    (
+        re.compile(rf"({_NAMES}\w{{0,20}}[\"']\s{{0,5}}:\s{{0,5}})-?\d[\d.eE+-]*", re.IGNORECASE),
+        rf'\1"{MASK}"',
+    ),
+    (re.compile(rf"({_NAMES}\w{{0,20}}\s{{0,5}}[:=]\s{{0,5}}){_PLAIN}", re.IGNORECASE), rf"\1{MASK}"),
+    (
+        re.compile(r"(X-Amz-(?:Security-Token|Signature|Credential)=)[^\s&\"'\\]+", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
+    # A password with a raw slash is taken too, unless what follows the colon is a port.
+    (
+        re.compile(r"(://[^\s/:@\"']{0,100}:)(?:[^\s/\"']{1,256}@|(?!\d+/)[^\s\"']{1,256}?@)"),
+        rf"\1{MASK}@",
+    ),
+    (
+        re.compile(
+            rf"((?:authorization|cookie|x-api-key)\\?[\"']?\s{{0,5}}[:=]\s{{0,5}}\\?[\"']?)"
+            rf"(?!(?:{_SCHEMES}\s{{1,5}})?\*{{4}})({_SCHEMES}\s{{1,5}})?[^\s\"'\\][^\r\n\"'\\]*",
+            re.IGNORECASE,
+        ),
+        rf"\1\2{MASK}",
+    ),
+    (re.compile(r"\b((?:basic|bearer)\s{1,5})[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
+    (re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|xox[abeoprs]-[\w-]{10,})"), MASK),
+)
 
 
 def register(secret: str) -> None:
-    """Make `secret` unspeakable in this process; called wherever one is read."""
-    if len(secret) >= 4:
+    """Make `secret` unspeakable in this process; called wherever one is read. Shorter than 4 characters is none."""
+    if len(secret) >= _SHORTEST and MASK not in secret:
         _known.add(secret)
+        _registered.cache_clear()
 
 
 def mask(text: str) -> str:
-    """Replace every known secret in `text`; the mask has one width, so that it tells no length."""
-    for secret in sorted(_known, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+    """Replace every known secret, and everything shaped like one."""
+    if (known := _registered()) is not None:
+        text = known.sub(MASK, text)
+    for shape, replacement in _SHAPES:
+        text = shape.sub(replacement, text)
     return text
+
+
+@cache
+def _registered() -> re.Pattern[str] | None:
+    """One expression for all registered values in all forms, the longest first."""
+    forms = {form for secret in _known for form in _forms(secret)}
+    if not forms:
+        return None
+    return re.compile("|".join(_whole(form) for form in sorted(forms, key=len, reverse=True)))
+
+
+def _forms(secret: str) -> set[str]:
+    """The ways a value is written: as it is, in JSON, in a Python literal, in a URL."""
+    in_json = json.dumps(secret)[1:-1]
+    return {
+        secret,
+        in_json,
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(in_json)[1:-1],
+        repr(secret)[1:-1],
+        quote(secret, safe=""),
+        quote_plus(secret),
+    }
+
+
+def _whole(form: str) -> str:
+    escaped = re.escape(form)
+    return rf"(?<!\w){escaped}(?!\w)" if len(form) < _SHORT else escaped
