@@ -84,7 +84,9 @@ class _Writer:
     def case(self, case: Case, number: int) -> None:
         """One check."""
         module = case.id.removeprefix(f"{case.gate}.").split(".")[0] if not case.is_gate else "gate"
-        result = self._result(case.id, case.title, case.gate, case.gate, module)
+        resource = case.result.resource if case.result else ""
+        title = f"{case.title} [{resource}]" if resource and resource not in case.title else case.title
+        result = self._result(case.id, title, case.gate, case.gate, module)
         result.status = _status(case)
         result.statusDetails = model2.StatusDetails(
             message=_message(case),
@@ -249,15 +251,15 @@ def _message(case: Case) -> str:
 
 def _categories() -> Iterator[dict[str, object]]:
     """Problems sorted by what they are; our messages begin with the state."""
-    yield {"name": "Decision", "messageRegex": "(NO_GO|INCONCLUSIVE|ERROR|PENDING): .*"}
+    yield {"name": "Decision", "messageRegex": "^(NO_GO|INCONCLUSIVE|ERROR|PENDING): .*"}
     yield {
         "name": "Skipped, which the profile does not allow",
         "matchedStatuses": ["broken"],
-        "messageRegex": "skipped.*",
+        "messageRegex": "^skipped.*",
     }
-    yield {"name": "Skipped, allowed", "matchedStatuses": ["skipped"], "messageRegex": "skipped.*"}
+    yield {"name": "Skipped, allowed", "matchedStatuses": ["skipped"], "messageRegex": "^skipped.*"}
     for state, title in _TITLES.items():
-        yield {"name": title, "messageRegex": f"{state}[ :(].*"}
+        yield {"name": title, "messageRegex": f"^{state}[ :(].*"}
 
 
 def _labels(**labels: str) -> list[Any]:

@@ -42,7 +42,10 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def inside(folder: Path, relative: str) -> Path | None:
-    """The file `relative` names below `folder`; ``None`` when it is not there or lies outside."""
+    """The file `relative` names below `folder`; ``None`` when it is not there, lies outside, or is no path at all."""
     root = folder.resolve()
-    path = (root / relative).resolve()
-    return path if path.is_relative_to(root) and path.is_file() else None
+    try:
+        path = (root / relative).resolve()
+        return path if path.is_relative_to(root) and path.is_file() else None
+    except (OSError, ValueError):
+        return None

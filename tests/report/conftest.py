@@ -256,3 +256,134 @@ def bad(tmp_path: Path) -> Run:
 def of_record() -> Callable[[Record], Run]:
     """The run of a record, decided by the policy."""
     return lambda record: Run(run_info(), record, decide(record))
+
+
+_NASTY = st.sampled_from(
+    [
+        "\x00",
+        "\x1b[31mred\x1b[0m",
+        "|",
+        "`",
+        "``` ",
+        "<script>alert(1)</script>",
+        "&",
+        "]]>",
+        "\u202e",
+        "\n# GO",
+        "[x](y)",
+        "\ufffe",
+    ]
+)
+_TEXT = st.lists(st.one_of(_NASTY, st.text(max_size=8)), max_size=4).map("".join)
+_REASON = _TEXT.map(lambda text: text or "because")
+_GATE = st.sampled_from(["unit", "security", "integration", "load"])
+_CHECKS = [f"module.check_{number}" for number in range(4)]
+_TIMES = st.floats(min_value=0, max_value=5000)
+_SOME_FINDINGS = st.lists(
+    st.builds(
+        Finding,
+        rule=st.sampled_from(["B602", "E501", ""]),
+        message=_TEXT,
+        severity=st.sampled_from(["", "HIGH", "low", "failed"]),
+        path=st.one_of(st.just(""), _TEXT, st.just("/etc/a b.py")),
+        line=st.integers(min_value=-1, max_value=9999),
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@st.composite
+def _thresholds(draw: st.DrawFn) -> tuple[tuple[Measurement, ...], tuple[ThresholdResult, ...]]:
+    rule = draw(
+        st.sampled_from(["p95 < 5s", "success_rate >= 95%", "coverage == 100%", "size <= 5MB", "rate > 2/s"])
+    )
+    threshold = parse(rule)
+    value = draw(st.none() | st.fractions(min_value=0, max_value=10**9))
+    sample = draw(st.integers(min_value=0, max_value=10**9))
+    measurement = Measurement(threshold.metric, value, threshold.limit.unit, sample)
+    return (measurement,), (threshold.judge(measurement),)
+
+
+@st.composite
+def _results(draw: st.DrawFn) -> CheckResult:
+    gate, outcome = draw(_GATE), draw(st.sampled_from(Outcome))
+    cause = None
+    if outcome is Outcome.SKIPPED:
+        cause = draw(st.sampled_from(sorted(SKIP_CAUSES)))
+    elif outcome is Outcome.INCONCLUSIVE:
+        cause = draw(st.sampled_from(sorted(set(Cause) - SKIP_CAUSES)))
+    measurements, thresholds = draw(st.just(((), ())) | _thresholds())
+    return CheckResult(
+        f"{gate}.{draw(st.sampled_from(_CHECKS))}[{draw(_TEXT)}]" if draw(st.booleans()) else f"{gate}.m.c",
+        gate,
+        outcome,
+        title=draw(_TEXT),
+        resource=draw(_TEXT),
+        reason="" if outcome is Outcome.PASSED else draw(_REASON),
+        hint=draw(_TEXT),
+        cause=cause,
+        measurements=measurements,
+        thresholds=thresholds,
+        evidence=tuple(
+            draw(st.lists(st.builds(Evidence, _TEXT, _TEXT, st.just(DIGEST), st.just(3)), max_size=1))
+        ),
+        findings=draw(_SOME_FINDINGS),
+        diagnosis=tuple(draw(st.lists(_TEXT, max_size=2))),
+        facts=draw(st.dictionaries(_TEXT, _TEXT, max_size=1)),
+        attempts=tuple(
+            draw(st.lists(st.builds(Attempt, st.sampled_from(Outcome), _TEXT, _TIMES), max_size=2))
+        ),
+        flaky=draw(st.booleans()),
+        waiver=draw(st.sampled_from(["", "W-1", "W-2"])),
+        started=START,
+        duration=draw(_TIMES),
+    )
+
+
+@st.composite
+def _runs(draw: st.DrawFn) -> Run:
+    names = draw(st.lists(_GATE, unique=True, max_size=4))
+    expected = tuple(ExpectedGate(name, layer, budget=draw(_TIMES)) for layer, name in enumerate(names))
+    runs = tuple(
+        GateRun(
+            name,
+            draw(st.sampled_from([SessionEnd.COMPLETED] * 6 + list(SessionEnd))),
+            detail=draw(_TEXT),
+            root=draw(st.sampled_from(["", *names])),
+            collected=tuple(draw(st.lists(st.just(f"{name}.m.c"), max_size=1))),
+            deselected=tuple(draw(st.lists(st.just(f"{name}.m.left_out"), max_size=1)))
+            if draw(st.booleans())
+            else (),
+            duration=draw(_TIMES),
+        )
+        for name in names
+        if draw(st.integers(0, 9))
+    )
+    checks = tuple(ExpectedCheck(f"{name}.m.c", name) for name in names if draw(st.booleans()))
+    results = draw(st.lists(_results(), max_size=6))
+    if not draw(st.integers(0, 2)):
+        # Left to chance, hardly any run would be GO; these nearly are.
+        passes = (CheckResult(f"{name}.m.c", name, Outcome.PASSED) for name in names)
+        skips = (
+            CheckResult(f"{name}.m.s", name, Outcome.SKIPPED, reason="not there", cause=Cause.ABSENT)
+            for name in names
+        )
+        results = [*passes, *(skips if draw(st.booleans()) else ())]
+        runs = tuple(GateRun(name, SessionEnd.COMPLETED) for name in names)
+    policy = Policy(SKIPS, max_flaky=draw(st.integers(0, 2)), waivers=draw(st.sampled_from([(), ("W-1",)])))
+    record = Record(
+        policy, expected, checks, runs, tuple(results), partial=draw(st.booleans()) and draw(st.booleans())
+    )
+    return Run(run_info(finished=draw(st.booleans())), record, decide(record))
+
+
+@pytest.fixture(scope="session")
+def runs() -> st.SearchStrategy[Run]:
+    """Arbitrary runs, whatever text and outcome they hold, decided by the policy."""
+    return _runs()
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the examples of a property test share; each overwrites what the one before wrote."""
+    return tmp_path_factory.mktemp("reports")
