@@ -4,6 +4,7 @@ Locust makes the users, runs them, keeps its own statistics for its log, and end
 the result are ours. The exit code is 0 only where a whole result was written.
 """
 
+import atexit
 import gc
 import os
 import resource
@@ -69,7 +70,7 @@ def conclude(environment: Environment, drive: Callable[[], None]) -> None:
         write(Path(plan.result), recorder.result(cpu=meter.share))
         environment.process_exit_code = 0
     except Exception:  # noqa: BLE001 - Locust would log it and go on for ever
-        traceback.print_exc(file=sys.stderr)
+        atexit.register(sys.stderr.write, traceback.format_exc())  # last, below Locust's own summary
     finally:
         client.close()
         gevent.spawn(environment.runner.quit)

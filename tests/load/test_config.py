@@ -1,0 +1,247 @@
+"""The gate's table of a profile, and the check itself, called as the session calls it."""
+
+import asyncio
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from harness.errors import ProfileError, ToolError
+from harness.fixtures import Check, Ended
+from harness.gates.context import GateContext
+from harness.gates.load import LoadConfig, Scenario
+from harness.load.result import Kind
+from harness.model import Cause, Outcome, Phase
+from harness.profile import Profile
+from harness.profile.schema import (
+    AppConfig,
+    AwsConfig,
+    LocalConfig,
+    PolicyConfig,
+    ReportsConfig,
+    SuitesConfig,
+)
+from harness.resources import shipped
+from harness.threshold import parse
+
+
+def scenario(url: str = "https://example.com/", **values: Any) -> Scenario:
+    given: dict[str, Any] = {"name": "api", "url": url, **values}
+    if "users" not in given:
+        given.setdefault("rate", 40.0)
+    return Scenario(**given)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"rate": None}, "either rate or users"),
+        ({"rate": 1.0, "users": 2}, "either rate or users"),
+        ({"rate": 0.0}, "a rate of 0"),
+        ({"duration": 0.0}, "a duration of 0"),
+        ({"timeout": 0.0}, "a timeout of 0"),
+        ({"rate": 0.5, "duration": 1.0}, "rate × duration is 0 requests"),
+        ({"rate": 10.0, "duration": 9.0, "min_requests": 91}, "fewer than min_requests (91)"),
+        ({"rate": 100_000.0}, "1000000 requests be open"),
+        ({"think_time": 1.0}, "think_time goes with users"),
+        ({"thresholds": [parse("sucess_rate >= 95%")]}, "did you mean 'success_rate'"),
+        ({"thresholds": [parse("p95 < 5")]}, "seconds"),
+        ({"thresholds": [parse("p95 < 5s for 5m")]}, "leave `for"),
+        ({"thresholds": []}, "at least 1"),
+        ({"headers": {"X A": "1"}}, "no name of a header"),
+        ({"headers": {"X-A": "a\nX-B: b"}}, "holds what no header may hold"),
+        ({"header_variables": {"": "TOKEN"}}, "no name of a header"),
+        ({"users": 1_000_000}, "10000"),
+        ({"name": "../etc"}, "pattern"),
+    ],
+)
+def test_what_no_scenario_may_say(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        scenario(**values)
+    assert said in str(caught.value)
+
+
+def test_the_scenarios_fit_the_budget() -> None:
+    one = scenario(duration=60.0, warm_up=5.0, timeout=10.0)
+    LoadConfig(scenarios=[one, scenario(duration=60.0, warm_up=5.0, timeout=10.0, name="web")], budget=160.0)
+    with pytest.raises(ValidationError, match=r"may take 160 s .*budget of 159 s"):
+        LoadConfig(scenarios=[one, one], budget=159.0)
+
+
+def test_expected_and_parameters() -> None:
+    config = LoadConfig(scenarios=[scenario(), scenario(name="web")], required_checks=["mine.own"])
+    assert [check.id for check in config.expected("load", None, Phase.PRE_DEPLOY)] == [
+        "load.scenarios.keeps_its_rules[api]",
+        "load.scenarios.keeps_its_rules[web]",
+        "load.mine.own",
+    ]
+    assert [name for name, _ in config.parameters(None, Phase.PRE_DEPLOY)["scenario"]] == ["api", "web"]
+
+
+def test_plan() -> None:
+    plan = scenario(headers={"A": "b"}, header_variables={"Authorization": "TOKEN"}).plan(
+        {"TOKEN": "Bearer 1"}
+    )
+    assert plan.headers == {"A": "b", "Authorization": "Bearer 1"}
+    assert plan.late_after == 0.04, "2 % of the default rule, 2 s"
+    assert scenario(users=3).plan().users == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({}, "TOKEN is not set"), ({"TOKEN": "hush\n"}, "no header may hold")]
+)
+def test_a_header_variable_must_be_usable(given: dict[str, str], said: str) -> None:
+    with pytest.raises(ProfileError, match=said) as caught:
+        scenario(header_variables={"Authorization": "TOKEN"}).plan(given)
+    assert "hush" not in str(caught.value)
+
+
+# The check
+
+
+@pytest.fixture(scope="session")
+def suite() -> Any:
+    spec = importlib.util.spec_from_file_location(
+        "load_suite", shipped("suites") / "load" / "test_scenarios.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def judge(tmp_path: Path, suite: Any) -> Callable[..., Check]:
+    """Run the check for a scenario; `hosts` are allowed."""
+
+    def go(one: Scenario, hosts: tuple[str, ...] = ("127.0.0.1",)) -> Check:
+        profile = Profile(
+            name="test",
+            description="",
+            app=AppConfig(),
+            aws=AwsConfig(),
+            local=LocalConfig(),
+            policy=PolicyConfig(),
+            reports=ReportsConfig(),
+            suites=SuitesConfig(),
+            phases={},
+            gates={"load": LoadConfig(allowed_hosts=list(hosts), scenarios=[one])},
+            resources={},
+            resolved={},
+        )
+        context = GateContext("run", "load", Phase.PRE_DEPLOY, profile, tmp_path, tmp_path / "run", {})
+        check = Check("load.scenarios.keeps_its_rules[api]", context.folder, "load", resource=one.name)
+        try:
+            suite.test_keeps_its_rules(one, context, check)
+        except Ended as ended:
+            check.facts["outcome"] = ended.outcome
+            check.facts["cause"] = ended.cause or ""
+            check.facts["reason"] = ended.reason
+            check.facts["hint"] = ended.hint
+        else:
+            check.facts["outcome"] = Outcome.PASSED
+        return check
+
+    return go
+
+
+RULES = [parse("success_rate >= 95%"), parse("avg_response_time < 2s"), parse("p95 < 5s")]
+
+
+def test_passes(serve: Any, judge: Any) -> None:
+    server = serve()
+    check = judge(scenario(server.url, duration=0.5, timeout=1.0, thresholds=RULES))
+    assert check.facts["outcome"] is Outcome.PASSED
+    assert server.count == 20
+    assert [result.held for result in check.thresholds] == [True, True, True]
+    assert {found.metric: found.value for found in check.measurements}["success_rate"] == 1
+    assert [evidence.path for evidence in check.files] == ["load/scenarios/api/result.json"]
+    assert check.facts["model"] == "open, 20 requests planned, 20 sent, 0 before them to warm up"
+    assert "schedule lag p99" in check.facts["generator"]
+
+
+def test_fails_with_what_one_would_look_up_next(serve: Any, judge: Any) -> None:
+    async def missing(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nno health")
+
+    check = judge(scenario(serve(missing).url, duration=0.5, timeout=1.0, thresholds=RULES))
+    assert check.facts["outcome"] is Outcome.FAILED
+    assert check.facts["reason"] == "success_rate is 0 %, the rule is success_rate >= 95%"
+    assert "service's log" in check.facts["hint"]
+    said = "\n".join(check.notes)
+    assert "failing requests by kind: status 20" in said
+    assert "answers by status: 404 20" in said
+    assert said.count("status 404, expected 200: no health") == 10, "five first failing, five slowest"
+
+
+@pytest.mark.parametrize("hosts", [(), ("example.com",)])
+def test_sends_nothing_where_it_may_not(serve: Any, judge: Any, hosts: tuple[str, ...]) -> None:
+    server = serve()
+    with pytest.raises(ProfileError, match=r"gates.load.scenarios\[api\].url: .*'127.0.0.1'.*allowed_hosts"):
+        judge(scenario(server.url, duration=0.5), hosts)
+    assert (server.count, server.connections) == (0, 0)
+
+
+def test_under_its_floor_nothing_is_proven(serve: Any, judge: Any) -> None:
+    server = serve()
+    check = judge(scenario(server.url, users=1, think_time=0.2, duration=0.3, timeout=1.0, min_requests=50))
+    assert check.facts["outcome"] is Outcome.INCONCLUSIVE
+    assert check.facts["cause"] is Cause.NOTHING_CHECKED
+    assert "fewer than min_requests (50)" in check.facts["reason"]
+
+
+def test_zero_requests_never_pass(
+    judge: Any, suite: Any, make_result: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "_run", lambda *_: make_result(sent=0))
+    check = judge(scenario("http://127.0.0.1/", thresholds=[parse("success_rate >= 0%")]))
+    assert check.facts["outcome"] is Outcome.INCONCLUSIVE
+
+
+def test_an_invalid_run_is_not_judged(
+    judge: Any, suite: Any, make_result: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "_run", lambda *_: make_result(sent=90, dropped=10, cpu=0.95))
+    check = judge(scenario("http://127.0.0.1/", thresholds=RULES))
+    assert check.facts["outcome"] is Outcome.INCONCLUSIVE
+    assert check.facts["cause"] is Cause.INVALID_RUN
+    assert "90.0% of the planned rate" in check.facts["reason"]
+    assert "95% of its core" in check.facts["reason"]
+    assert "lower the scenario's rate" in check.facts["hint"]
+    assert check.thresholds == []
+
+
+def test_a_service_without_an_answer_fails(
+    judge: Any, suite: Any, make_result: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "_run", lambda *_: make_result(failures={Kind.REFUSED: 100}))
+    check = judge(scenario("http://127.0.0.1/", thresholds=RULES))
+    assert check.facts["outcome"] is Outcome.FAILED
+    assert "nothing listens there" in check.facts["hint"]
+
+
+def test_too_slow_says_so(judge: Any, suite: Any, make_result: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "_run", lambda *_: make_result())
+    check = judge(scenario("http://127.0.0.1/", thresholds=[parse("p95 < 1ms")]))
+    assert check.facts["outcome"] is Outcome.FAILED
+    assert "too slow rather than failing" in check.facts["hint"]
+
+
+def test_a_tool_that_broke_leaves_what_it_said(
+    judge: Any, suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(plan: Any, *, work: Path) -> None:
+        work.mkdir(parents=True)
+        (work / "locust.err").write_text("Traceback")
+        raise ToolError("Locust ended with exit code 1", hint="see")
+
+    monkeypatch.setattr(suite, "run_scenario", breaks)
+    kept: list[Path] = []
+    monkeypatch.setattr(Check, "evidence", lambda self, name, path: kept.append(path))
+    with pytest.raises(ToolError):
+        judge(scenario("http://127.0.0.1/"))
+    assert [path.name for path in kept] == ["locust.err"]
