@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource
 from harness.aws.session import Aws, need
 from harness.model import Phase
+from harness.profile.schema import IMAGE
 
 OPERATIONS = (
     Operation("ecs", "DescribeServices"),
@@ -34,7 +35,7 @@ class EcsService(AwsResource):
 
     cluster: str
     service: str
-    image: str = ""
+    image: Annotated[str, IMAGE] = ""
     """The image (a key of ``[app] images``) that its tasks run."""
     min_tasks: int = Field(default=1, ge=1)
     log_group: str = ""
