@@ -1,0 +1,95 @@
+"""Records in a line or two, and the columns of the outcome table: for every test that decides something."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from harness.model import (
+    Cause,
+    CheckResult,
+    Decided,
+    Decision,
+    ExpectedCheck,
+    ExpectedGate,
+    GateRun,
+    GateVerdict,
+    Outcome,
+    Policy,
+    Record,
+    SessionEnd,
+)
+from harness.policy import decide
+
+GO, PENDING, INCONCLUSIVE, NO_GO, ERROR = Decision
+PASSED, FAILED, BROKE, SKIPPED, EMPTY = Outcome
+
+# The right-hand columns of the design's table, as each profile's [policy.skips] gives them.
+COLUMNS = {
+    "local": Policy(
+        {Cause.ABSENT: GO, Cause.NO_CREDENTIALS: ERROR, Cause.UNREACHABLE: ERROR, Cause.NOT_EMULATED: GO}
+    ),
+    "dev": Policy(
+        {Cause.ABSENT: GO, Cause.NO_CREDENTIALS: GO, Cause.UNREACHABLE: GO, Cause.NOT_EMULATED: ERROR}
+    ),
+    "staging": Policy(
+        {
+            Cause.ABSENT: GO,
+            Cause.NO_CREDENTIALS: INCONCLUSIVE,
+            Cause.UNREACHABLE: INCONCLUSIVE,
+            Cause.NOT_EMULATED: ERROR,
+        }
+    ),
+    "prod": Policy(
+        {
+            Cause.ABSENT: NO_GO,
+            Cause.NO_CREDENTIALS: INCONCLUSIVE,
+            Cause.UNREACHABLE: INCONCLUSIVE,
+            Cause.NOT_EMULATED: ERROR,
+        }
+    ),
+}
+STAGING = COLUMNS["staging"]
+
+
+def check(
+    name: str,
+    outcome: Outcome = PASSED,
+    cause: Cause | None = None,
+    gate: str = "integration",
+    **rest: object,
+) -> CheckResult:
+    reason = "" if outcome is PASSED else f"{name} says so"
+    result = CheckResult(f"{gate}.suite.{name}", gate, outcome, reason=reason, cause=cause)
+    return replace(result, **rest)  # type: ignore[arg-type]
+
+
+def ran(gate: str = "integration", end: SessionEnd = SessionEnd.COMPLETED, **rest: object) -> GateRun:
+    return replace(GateRun(gate, end), **rest)  # type: ignore[arg-type]
+
+
+def one_gate(
+    *results: CheckResult,
+    policy: Policy = STAGING,
+    mandatory: Iterable[str] = (),
+    floor: int = 1,
+    run: GateRun | None = None,
+) -> Record:
+    """A record of one gate that ran; `mandatory` names the checks that a verdict must account for."""
+    return Record(
+        policy,
+        (ExpectedGate("integration", 1, floor),),
+        tuple(ExpectedCheck(f"integration.suite.{name}", "integration") for name in mandatory),
+        (run or ran(collected=tuple(result.id for result in results)),),
+        results,
+    )
+
+
+def gate_of(record: Record, name: str = "integration") -> GateVerdict:
+    return next(verdict for verdict in decide(record).gates if verdict.gate == name)
+
+
+def codes(decided: Decided | GateVerdict) -> list[str]:
+    return [reason.code for reason in decided.reasons]
+
+
+ABSENT = check("skip", SKIPPED, Cause.ABSENT)
+"""One check that was skipped, because nothing is deployed."""
