@@ -6,12 +6,14 @@
 
 import difflib
 import getpass
+import json
 import os
 import re
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,16 +24,18 @@ from harness.gates import ALWAYS, GATES, plan, tables
 from harness.gates.context import GateContext
 from harness.model import Decided, Decision, ExpectedCheck, ExpectedGate, Phase, Record
 from harness.profile import Profile
-from harness.profile.loader import bind, load_profile
 from harness.profile.digest import policy_digest, policy_document
+from harness.profile.loader import bind, load_profile
+from harness.report import render_all
+from harness.report.terminal import LiveView, summary
 from harness.resources import shipped
 from harness.run import ledger
-from harness.run.supervisor import Supervisor, View, subjects
+from harness.run.supervisor import Supervisor, subjects
 from harness.run.watcher import supervised
 from harness.scanners import source_tree
 from harness.verdict import info as verdict_info
 from harness.verdict import store
-from harness.verdict.info import RunInfo
+from harness.verdict.info import RunInfo, image_check
 from harness.verdict.reading import encode
 from harness.verdict.statement import build, placeholder
 
@@ -161,7 +165,7 @@ def _validate(request: Request) -> Run:
         profile=profile,
         images=images,
         gates=gates,
-        checks=ledger.with_expected_images(checks, images),
+        checks=(*checks, *(image_check(name) for name in images)),
         selected=selected,
         run_id=f"{started:%Y%m%dT%H%M%S}Z-{secrets.token_hex(3)}",
         started=started,
@@ -217,8 +221,8 @@ def _images(request: Request, profile: Profile) -> dict[str, str]:
     return found
 
 
-def _near(text: str, known: object) -> str:
-    near = difflib.get_close_matches(text, [str(name) for name in known], n=1)  # type: ignore[attr-defined]
+def _near(text: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(text, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
@@ -226,53 +230,93 @@ def _near(text: str, known: object) -> str:
 
 
 def _execute(run: Run) -> int:
-    view_context = _view(run)
-    with view_context as view, _environment(run) as run:
-        decided, record, info = _gates(run, view)
-    if run.request.trial:
-        _report(run, info, record, decided)
-        return 0 if decided.decision is Decision.GO else 1
-    newest = store.publish(run.home, encode(build(info, record, decided)), run.run_id)
-    _report(run, info, record, decided)
+    from rich.console import Console
+
+    # With --json, stdout belongs to the machine that reads it.
+    console = Console(stderr=run.request.as_json)
+    title = f"{run.profile.name} {run.phase}  run {run.run_id}"
+    with LiveView(console, run.gates, title=title) as view, _environment(run, view) as bound:
+        decided, record, info = _gates(bound, view)
+        if run.request.trial:
+            newest = True
+        else:
+            newest = store.publish(run.home, encode(build(info, record, decided)), run.run_id)
+    files = render_all(run.folder, info, record, decided)
+    if not run.request.trial:
+        files = {"verdict": run.home / store.FILE if newest else run.folder / store.FILE, **files}
+    summary(console, info, record, decided, files)
     if not newest:
-        print("gonogo: a later run has begun; its verdict is the newest, not this one", file=sys.stderr)  # noqa: T201
+        console.print("A later run has begun; its verdict is the newest, not this one.", style="yellow")
     store.prune(run.home, run.profile.reports.keep)
-    return EXIT[decided.decision]
+    code = int(decided.decision is not Decision.GO) if run.request.trial else EXIT[decided.decision]
+    if run.request.as_json:
+        _print_json(run, decided, files, code)
+    return code
+
+
+def _print_json(run: Run, decided: Decided, files: Mapping[str, Path], code: int) -> None:
+    answer = {
+        "decision": decided.decision,
+        "exit_code": int(code),
+        "run_id": run.run_id,
+        "profile": run.profile.name,
+        "phase": run.phase,
+        "gates": {gate.gate: gate.outcome for gate in decided.gates},
+        "reasons": [codec.dump(reason) for reason in decided.reasons],
+        "files": {name: str(path) for name, path in files.items()},
+    }
+    print(json.dumps(answer, indent=1))  # noqa: T201 - what --json asks for
 
 
 @contextmanager
-def _environment(run: Run) -> Iterator[Run]:
+def _environment(run: Run, view: LiveView) -> Iterator[Run]:
     """The run with its placeholder written, its stand-in up and its profile bound to real places."""
-    environ = run.environ
-    if run.profile.local.stand_in:
-        environ = {**environ, "STOREFRONT": str(shipped("examples/storefront"))}
-    app = bind(run.profile, tables(), {**_UNBOUND, **environ}) if run.profile.local.stand_in else None
-    bound = app or bind(run.profile, tables(), environ)
-    first = replace(run, profile=bound, environ=environ)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    if not run.request.trial:
-        store.publish(run.home, encode(placeholder(_info(first))), run.run_id, start=True)
-    _open_ledger(first)
-    stand_in = _stand_in(first) if run.profile.local.stand_in else nullcontext(environ)
-    with stand_in as places:
-        whole = {**environ, **places}
-        yield replace(first, profile=bind(run.profile, tables(), whole), environ=whole)
+    if not run.profile.local.stand_in:
+        bound = replace(run, profile=bind(run.profile, tables(), run.environ))
+        _begin(bound)
+        yield bound
+        return
+    example = {**run.environ, "STOREFRONT": str(shipped("examples/storefront"))}
+    _begin(replace(run, profile=bind(run.profile, tables(), {**_NOWHERE, **example})))
+    with _stand_in(run, view) as places:
+        environ = {**example, **places}
+        yield replace(run, profile=bind(run.profile, tables(), environ), environ=environ)
 
 
-_UNBOUND = dict.fromkeys(("AWS_ENDPOINT_URL", "WEB_ENDPOINT", "API_ENDPOINT"), "http://127.0.0.1:0")
+def _begin(run: Run) -> None:
+    """From here on nothing reads as GO until this run's own verdict does; also where beginning itself fails."""
+    newest = run.home / store.FILE
+    try:
+        info = _info(run)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        if not run.request.trial:
+            store.publish(run.home, encode(placeholder(info)), run.run_id, start=True)
+    except BaseException:
+        newest.unlink(missing_ok=True)
+        raise
+    _open_ledger(run)
+
+
+_NOWHERE = dict.fromkeys(("AWS_ENDPOINT_URL", "WEB_ENDPOINT", "API_ENDPOINT"), "http://127.0.0.1:0")
 """Places that only the stand-in knows; until it is up the profile is bound to nowhere."""
 
 
 @contextmanager
-def _stand_in(run: Run) -> Iterator[Mapping[str, str]]:
+def _stand_in(run: Run, view: LiveView) -> Iterator[Mapping[str, str]]:
     from harness import local
 
     if run.request.stand_in:
         yield local.attach(Path(run.request.stand_in)).environ
         return
+    view.note(
+        "starting the embedded stand-in"
+        + (f" with {', '.join(run.request.faults)}" if run.request.faults else "")
+    )
+    started = time.monotonic()
     with local.running(
         run.profile, run.folder / "stand-in", faults=run.request.faults, images=run.images
     ) as info:
+        view.note(f"the stand-in is up after {time.monotonic() - started:.1f} s")
         yield info.environ
 
 
@@ -290,7 +334,7 @@ def _open_ledger(run: Run) -> None:
     )
 
 
-def _gates(run: Run, view: View) -> tuple[Decided, Record, RunInfo]:
+def _gates(run: Run, view: LiveView) -> tuple[Decided, Record, RunInfo]:
     info = _info(run)
     context = GateContext(
         run_id=run.run_id,
@@ -331,7 +375,7 @@ def _info(run: Run) -> RunInfo:
         profile=run.profile.name,
         phase=run.phase,
         resource_uri=verdict_info.resource_uri(run.profile),
-        subjects=(source_tree.state(app).subject,),
+        subjects=(source_tree.state(app, reports=run.root / run.profile.reports.path).subject,),
         started=run.started,
         policy_digest=policy_digest(document),
         policy_uri=verdict_info.policy_uri(run.profile),
@@ -349,15 +393,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
-
-
-def _view(run: Run):  # noqa: ANN202
-    from harness.report.terminal import LiveView
-
-    return LiveView(run)
-
-
-def _report(run: Run, info: RunInfo, record: Record, decided: Decided) -> None:
-    from harness.report import render_all
-
-    render_all(run.folder, info, record, decided)

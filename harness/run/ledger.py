@@ -155,13 +155,3 @@ def read(folder: Path) -> Book:
 def read_record(folder: Path) -> Record:
     """The record of a finished run, as its decision was derived from it."""
     return read(folder).record()
-
-
-def with_expected_images(
-    checks: tuple[ExpectedCheck, ...], images: Mapping[str, str]
-) -> tuple[ExpectedCheck, ...]:
-    """Add the check that each image asked for resolves to bytes; known only once a run is asked for."""
-    asked = tuple(
-        ExpectedCheck(f"subject.images.resolve[{name}]", "subject", name) for name in sorted(images)
-    )
-    return (*checks, *asked)

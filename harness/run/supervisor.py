@@ -47,9 +47,6 @@ class View(Protocol):
     def gate_finished(self, verdict: GateVerdict) -> None:
         """A gate is over, or will not be started."""
 
-    def refresh(self) -> None:
-        """Time has passed."""
-
 
 @dataclass
 class _Running:
@@ -112,7 +109,6 @@ class Supervisor:
         while running:
             time.sleep(_POLL)
             self._read()
-            self._view.refresh()
             for each in list(running):
                 if (run := self._look_at(each)) is not None:
                     running.remove(each)

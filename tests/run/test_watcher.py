@@ -37,7 +37,9 @@ sys.exit(supervised(main))
 
 @pytest.fixture
 def front(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator["subprocess.Popen[bytes]"]:
-    child = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path), request.param], start_new_session=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(tmp_path), request.param], start_new_session=True
+    )
     yield child
     child.kill()
     child.wait()
@@ -62,7 +64,9 @@ def _gone(pids: list[int]) -> bool:
 
 
 @pytest.mark.parametrize("front", ["end"], indirect=True)
-def test_the_runs_exit_code_is_passed_on_and_nothing_stays(front: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_the_runs_exit_code_is_passed_on_and_nothing_stays(
+    front: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
     assert front.wait(20) == 7
     assert _gone(_pids(tmp_path, "child", "orphan"))
 
