@@ -77,17 +77,12 @@ def env_name(path: Path) -> str:
 
 
 def unknown(root: type[Section], path: Path) -> str:
-    """Says that a key is unknown, what may have been meant, and what may stand there."""
+    """What to say of a path that leads to no known key: what may have been meant, and what may stand there."""
     if path == ("extends",):
         return "is read from files only"
-    for length in range(1, len(path) + 1):
-        if node_at(root, path[:length]) is None:
-            break
-    else:
-        length = len(path)
-    node = node_at(root, path[: length - 1])
-    wrong = path[length - 1]
-    if node is None or node.section is None or not isinstance(wrong, str):
+    length = next(length for length in range(1, len(path) + 1) if node_at(root, path[:length]) is None)
+    wrong, node = path[length - 1], node_at(root, path[: length - 1])
+    if node is None or node.kind != "table" or node.section is None or not isinstance(wrong, str):
         return f"has no item named {wrong!r}"
     return f"unknown key {wrong!r}; {near(wrong, list(children(node.section)), what='valid keys')}"
 

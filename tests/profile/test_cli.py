@@ -1,0 +1,113 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from harness.cli.profile import app
+from harness.errors import ExitCode, ProfileError
+from harness.profile import Tables
+from harness.profile.json_schema import profile_schema
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name in [name for name in os.environ if name.upper().startswith("GONOGO")]:
+        monkeypatch.delenv(name)
+
+    def runner(command: str, *arguments: str, folder: Path = tmp_path) -> Result:
+        options = [] if command == "schema" else ["--profiles", str(folder)]
+        return CliRunner().invoke(app, [command, *arguments, *options])
+
+    return runner
+
+
+def _json(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_list_names_every_profile_and_what_is_wrong_with_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("x = 1")
+    rows = {row["name"]: row for row in _json(run("list", "--json"))}
+    assert set(rows) == {"base", "local", "dev", "staging", "prod", "mine"}
+    assert rows["mine"]["description"] == "not valid: profile 'mine' has 1 problem:"
+    assert rows["mine"]["file"] == str(tmp_path / "mine.toml")
+    assert rows["prod"]["description"].startswith("Production")
+    lines = run("list").stdout.splitlines()
+    assert lines[0].split()[0] == "profile"
+    assert len(lines) == 1 + len(rows)
+
+
+def test_show_tells_every_value_and_where_it_comes_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GONOGO_AWS__REGION", "eu-west-1")
+    overrides = ("--set", "gates.unit.min_tests=7", "--set", "gates.unit.branch=true")
+    shown = _json(run("show", "staging", "--json", *overrides))
+    assert shown["profile"] == "staging"
+    values = shown["settings"]
+    assert values["gates.unit.min_tests"] == {"value": 7, "source": "--set", "place": False}
+    assert values["aws.region"]["source"] == "GONOGO_AWS__REGION"
+    assert values["app.path"]["place"] is True
+    lines = run("show", "staging", *overrides).stdout.splitlines()
+    assert len(lines) == 1 + len(values)
+    cells = {line.split()[0]: line.split()[1:] for line in lines}
+    assert cells["gates.unit.min_tests"] == ["7", "--set"]
+    assert cells["app.python"] == ['""', "default"]
+    assert cells["gates.smoke.endpoints[0].url"][0] == "${WEB_ENDPOINT:-https://staging.example.com}/health"
+
+
+def test_an_unknown_profile_is_an_error_for_the_command_line_to_print(run: Run) -> None:
+    result = run("show", "stagign")
+    assert isinstance(result.exception, ProfileError)
+    assert "did you mean 'staging'" in result.exception.hint
+
+
+def test_check_without_a_name_checks_all(run: Run) -> None:
+    result = run("check")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{name}: valid" for name in ("base", "dev", "local", "prod", "staging")
+    ]
+
+
+def test_check_tells_all_problems_and_ends_with_64(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("x = 1\n[gates.unit]\nmin_tests = 0\n")
+    (tmp_path / "lost.toml").write_text('extends = "nothing"\n')
+    result = run("check", "mine", "lost", "dev")
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stdout.splitlines()[0] == "mine: 2 to correct"
+    assert "  mine.toml:1: x: unknown key 'x'" in result.stdout
+    assert "  mine.toml:3: gates.unit.min_tests: input should be" in result.stdout
+    assert "lost: 1 to correct\n  lost.toml:1: extends 'nothing', which does not exist" in result.stdout
+    assert "dev: valid" in result.stdout
+    result = run("check", "mine", "--json")
+    assert result.exit_code == ExitCode.USAGE
+    problems = json.loads(result.stdout)["mine"]
+    assert [(item["source"], item["key"]) for item in problems] == [
+        ("mine.toml:1", "x"),
+        ("mine.toml:3", "gates.unit.min_tests"),
+    ]
+
+
+def test_check_looks_at_overrides_too(run: Run) -> None:
+    assert run("check", "dev", "--set", "gates.unit.min_tests=0").exit_code == ExitCode.USAGE
+
+
+def test_diff_shows_what_differs_and_nothing_else(run: Run) -> None:
+    different = _json(run("diff", "staging", "prod", "--json"))
+    assert different["ecs.services[0].min_tasks"] == {"staging": 2, "prod": 3}
+    assert different["gates.load.scenarios"] == {"staging": None, "prod": []}
+    assert "gates.unit.coverage" not in different
+    lines = run("diff", "staging", "prod").stdout.splitlines()
+    assert lines[0].split() == ["key", "staging", "prod"]
+    assert len(lines) == 1 + len(different)
+    assert _json(run("diff", "dev", "dev", "--json")) == {}
+
+
+def test_schema_prints_the_schema(run: Run, tables: Tables) -> None:
+    assert _json(run("schema")) == profile_schema(tables)
