@@ -7,6 +7,8 @@ length, and masking twice is masking once. When in doubt it hides too much.
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote, quote_plus
 
@@ -16,59 +18,92 @@ _SHORT = 8
 """A registered value shorter than this is masked as a whole word only: `abcd` must not blot out `abcde`."""
 _known: set[str] = set()
 
+
+@dataclass(frozen=True)
+class _Shape:
+    """What secrets of one kind look like. Text with none of the `anchors` (lower case) in it has none of them."""
+
+    pattern: re.Pattern[str]
+    replacement: str | Callable[[re.Match[str]], str]
+    anchors: tuple[str, ...]
+
+
 _NAMES = (
     r"(?:pass(?:word|wd|phrase)|pwd|secret[_-]?access[_-]?key|secret[_-]?key|secret[_-]?string|client[_-]?secret|"
     r"(?:session|security|access|refresh|auth|id|api|bearer)[_-]?token|api[_-]?key|private[_-]?key)"
 )
+_VALUES = (
+    r"(?P<escaped>\\\"(?:[^\\\"\n]|\\\\(?:\\.|[^\\]))*(?:\\\"|(?=\n)|\Z))"
+    r"|(?P<double>\"(?:[^\"\\\n]|\\.)*(?:\"|(?=\n)|\Z))"
+    r"|(?P<single>'(?:[^'\\\n]|\\.)*(?:'|(?=\n)|\Z))"
+    r"|(?(quote)(?P<number>-?\d[\d.eE+-]*)|(?P<plain>[^\s\"'&\\]+))"
+)
 _SCHEMES = r"(?:basic|bearer|digest|token|aws4-hmac-sha256)"
-_PLAIN = r"[^\s\"'&\\]+"
-_DOUBLE = r"\"(?:[^\"\\\n]|\\.)*(?:\"|(?=\n)|\Z)"
-_SINGLE = r"'(?:[^'\\\n]|\\.)*(?:'|(?=\n)|\Z)"
-_ESCAPED = r"\\\"(?:[^\\\"\n]|\\\\(?:\\.|[^\\]))*(?:\\\"|(?=\n)|\Z)"
 
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
+
+def _named(match: re.Match[str]) -> str:
+    """A value keeps its quotes, so that JSON stays JSON; a number becomes a string."""
+    quotes = {"escaped": '\\"', "double": '"', "single": "'", "number": '"'}
+    quote_ = next((quotes[kind] for kind in quotes if match[kind] is not None), "")
+    return f"{match['key']}{quote_}{MASK}{quote_}"
+
+
+_SHAPES = (
+    _Shape(
         re.compile(r"-----BEGIN ([A-Z ]{0,30}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
         rf"-----BEGIN \1-----{MASK}-----END \1-----",
+        ("private key-----",),
     ),
-    # A JSON or Python key: its quoted value keeps its quotes, so that JSON stays JSON; numbers become a string.
-    (
-        re.compile(rf"({_NAMES}\w{{0,20}}(\\?[\"'])\s{{0,5}}[:=]\s{{0,5}})(?:{_ESCAPED})", re.IGNORECASE),
-        rf'\1\\"{MASK}\\"',
+    _Shape(
+        re.compile(
+            rf"(?P<key>{_NAMES}\w{{0,20}}(?P<quote>\\?[\"'])?\s{{0,5}}[:=]\s{{0,5}})(?:{_VALUES})",
+            re.IGNORECASE,
+        ),
+        _named,
+        (
+            "passw",
+            "passp",
+            "pwd",
+            "secret",
+            "token",
+            "api_key",
+            "api-key",
+            "apikey",
+            "private_key",
+            "private-key",
+        ),
     ),
-    (
-        re.compile(rf"({_NAMES}\w{{0,20}}\\?[\"']?\s{{0,5}}[:=]\s{{0,5}})(?:{_DOUBLE})", re.IGNORECASE),
-        rf'\1"{MASK}"',
-    ),
-    (
-        re.compile(rf"({_NAMES}\w{{0,20}}\\?[\"']?\s{{0,5}}[:=]\s{{0,5}})(?:{_SINGLE})", re.IGNORECASE),
-        rf"\1'{MASK}'",
-    ),
-    (
-        re.compile(rf"({_NAMES}\w{{0,20}}[\"']\s{{0,5}}:\s{{0,5}})-?\d[\d.eE+-]*", re.IGNORECASE),
-        rf'\1"{MASK}"',
-    ),
-    (re.compile(rf"({_NAMES}\w{{0,20}}\s{{0,5}}[:=]\s{{0,5}}){_PLAIN}", re.IGNORECASE), rf"\1{MASK}"),
-    (
+    _Shape(
         re.compile(r"(X-Amz-(?:Security-Token|Signature|Credential)=)[^\s&\"'\\]+", re.IGNORECASE),
         rf"\1{MASK}",
+        ("x-amz-",),
     ),
     # A password with a raw slash is taken too, unless what follows the colon is a port.
-    (
+    _Shape(
         re.compile(r"(://[^\s/:@\"']{0,100}:)(?:[^\s/\"']{1,256}@|(?!\d+/)[^\s\"']{1,256}?@)"),
         rf"\1{MASK}@",
+        ("://",),
     ),
-    (
+    _Shape(
         re.compile(
             rf"((?:authorization|cookie|x-api-key)\\?[\"']?\s{{0,5}}[:=]\s{{0,5}}\\?[\"']?)"
             rf"(?!(?:{_SCHEMES}\s{{1,5}})?\*{{4}})({_SCHEMES}\s{{1,5}})?[^\s\"'\\][^\r\n\"'\\]*",
             re.IGNORECASE,
         ),
         rf"\1\2{MASK}",
+        ("authorization", "cookie", "x-api-key"),
     ),
-    (re.compile(r"\b((?:basic|bearer)\s{1,5})[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE), rf"\1{MASK}"),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
-    (re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|xox[abeoprs]-[\w-]{10,})"), MASK),
+    _Shape(
+        re.compile(r"\b((?:basic|bearer)\s{1,5})[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE),
+        rf"\1{MASK}",
+        ("basic", "bearer"),
+    ),
+    _Shape(re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK, ("eyj",)),
+    _Shape(
+        re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|xox[abeoprs]-[\w-]{10,})"),
+        MASK,
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "xox"),
+    ),
 )
 
 
@@ -83,8 +118,10 @@ def mask(text: str) -> str:
     """Replace every known secret, and everything shaped like one."""
     if (known := _registered()) is not None:
         text = known.sub(MASK, text)
-    for shape, replacement in _SHAPES:
-        text = shape.sub(replacement, text)
+    lower = text.lower()
+    for shape in _SHAPES:
+        if any(anchor in lower for anchor in shape.anchors):
+            text = shape.pattern.sub(shape.replacement, text)
     return text
 
 
