@@ -186,7 +186,7 @@ def print_refusal(error: GonogoError, *, as_json: bool) -> None:
     """One line for the reason, one for what to do."""
     code = error.code if isinstance(error, VerdictError) else "usage"
     if as_json:
-        from harness.verdict.verify import RefusedError
+        from harness.verdict.refusal import RefusedError
 
         known = error.verdict if isinstance(error, RefusedError) else None
         show_json(

@@ -9,15 +9,15 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
-from harness.errors import ExitCode, UsageError, VerdictError
+from harness.errors import UsageError, VerdictError
 from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase, Reason
 from harness.policy import decide
 from harness.profile import Profile
 from harness.verdict.info import SOURCE, RunInfo, emulated, image_check, resource_uri, rules
+from harness.verdict.refusal import Refusal, RefusedError, not_go
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import RUNS
 
@@ -25,73 +25,6 @@ CLOCK_SKEW = timedelta(minutes=1)
 """How far the clocks of who decided and who verifies may be apart."""
 
 T = TypeVar("T")
-
-
-class Refusal(StrEnum):
-    """Why a verdict does not let a deploy go on: one stable code each, in the order they are looked for."""
-
-    MISSING = "missing"
-    UNREADABLE = "unreadable"
-    TRUNCATED = "truncated"
-    MALFORMED = "malformed"
-    NOT_CANONICAL = "not_canonical"
-    UNKNOWN_VALUE = "unknown_value"
-    ALTERED = "altered"
-    INCONSISTENT = "inconsistent"
-    PENDING = "pending"
-    SUBJECT = "subject"
-    SOURCE = "source"
-    ENVIRONMENT = "environment"
-    STAND_IN = "stand_in"
-    PHASE = "phase"
-    POLICY = "policy"
-    FROM_THE_FUTURE = "from_the_future"
-    EXPIRED = "expired"
-    EXPECTED_GATES = "expected_gates"
-    EXPECTED_CHECKS = "expected_checks"
-    PARTIAL = "partial"
-    EVIDENCE_MISSING = "evidence_missing"
-    EVIDENCE = "evidence"
-    NOT_DERIVABLE = "not_derivable"
-    NO_GO = "no_go"
-    INCONCLUSIVE = "inconclusive"
-    ERROR = "error"
-
-
-class RefusedError(VerdictError):
-    """A verdict that was read and may not be used for what was asked; `verdict` is what it says all the same."""
-
-    def __init__(self, code: Refusal, message: str, verdict: Verdict, *, hint: str) -> None:
-        super().__init__(code.value, message, hint=hint)
-        self.verdict = verdict
-
-
-class NotGoError(RefusedError):
-    """A usable verdict that says something else than GO; the exit code is the decision's."""
-
-
-class _NoGoError(NotGoError):
-    exit_code: ClassVar[ExitCode] = ExitCode.NO_GO
-
-
-class _InconclusiveError(NotGoError):
-    exit_code: ClassVar[ExitCode] = ExitCode.INCONCLUSIVE
-
-
-class _BrokenError(NotGoError):
-    exit_code: ClassVar[ExitCode] = ExitCode.ERROR
-
-
-class _PendingError(NotGoError):
-    exit_code: ClassVar[ExitCode] = ExitCode.PENDING
-
-
-_NOT_GO: Mapping[Decision, tuple[type[NotGoError], Refusal]] = {
-    Decision.NO_GO: (_NoGoError, Refusal.NO_GO),
-    Decision.INCONCLUSIVE: (_InconclusiveError, Refusal.INCONCLUSIVE),
-    Decision.ERROR: (_BrokenError, Refusal.ERROR),
-    Decision.PENDING: (_PendingError, Refusal.PENDING),
-}
 
 
 @dataclass(frozen=True)
@@ -154,7 +87,7 @@ def verify(
     _check_question(asked)
     verdict = read_verdict(path)
     if verdict.decision is Decision.PENDING:
-        raise _not_go(verdict)
+        raise not_go(verdict)
     for rule in _RULES:
         rule(verdict, asked)
     evidence = _hold_evidence(path, verdict, asked)
@@ -166,7 +99,7 @@ def verify(
             hint="run the gates again; a verdict is never repaired by hand",
         )
     if verdict.decision is not Decision.GO:
-        raise _not_go(verdict)
+        raise not_go(verdict)
     return Verified(verdict, path, evidence, _expiry(verdict.info, profile))
 
 
@@ -218,18 +151,6 @@ def read_verdict(path: Path) -> Verdict:
         ) from error
     except VerdictError as error:
         raise VerdictError(error.code, f"{path}: {error.message}", hint=error.hint) from None
-
-
-def _not_go(verdict: Verdict) -> NotGoError:
-    kind, code = _NOT_GO[verdict.decision]
-    first = verdict.decided.reasons[0]
-    place = first.check or first.gate
-    return kind(
-        code,
-        f"the verdict is {verdict.decision}: {f'{place}: ' if place else ''}{first.text}",
-        verdict,
-        hint=first.hint or "see `gonogo explain`",
-    )
 
 
 def _subjects(verdict: Verdict, asked: Question) -> None:

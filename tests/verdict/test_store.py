@@ -178,6 +178,19 @@ def test_a_full_disk_midway_between_the_two_files(runs: Runs, monkeypatch: pytes
     assert runs.own("r1") is Decision.GO
 
 
+def test_a_go_that_cannot_be_replaced_is_removed(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.start("r1")
+    runs.end("r1")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        runs.start("r2")
+    assert not (runs.folder / FILE).exists()
+
+
 def test_write_atomic_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_atomic(path, b"before")

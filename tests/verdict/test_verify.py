@@ -26,8 +26,8 @@ from harness.policy import decide
 from harness.profile.schema import AwsConfig, LocalConfig, PolicyConfig, SkipRules
 from harness.verdict.format import EXTENSION
 from harness.verdict.reading import encode
+from harness.verdict.refusal import Refusal, RefusedError
 from harness.verdict.statement import placeholder
-from harness.verdict.verify import Refusal, RefusedError
 
 Seal = Callable[[Mapping[str, Any]], bytes]
 

@@ -1,0 +1,89 @@
+"""Why a verdict does not let a deploy go on: the codes, and the errors that carry them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar
+
+from harness.errors import ExitCode, VerdictError
+from harness.model import Decision
+from harness.verdict.statement import Verdict
+
+
+class Refusal(StrEnum):
+    """Why a verdict does not let a deploy go on: one stable code each, in the order they are looked for."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed"
+    NOT_CANONICAL = "not_canonical"
+    UNKNOWN_VALUE = "unknown_value"
+    ALTERED = "altered"
+    INCONSISTENT = "inconsistent"
+    PENDING = "pending"
+    SUBJECT = "subject"
+    SOURCE = "source"
+    ENVIRONMENT = "environment"
+    STAND_IN = "stand_in"
+    PHASE = "phase"
+    POLICY = "policy"
+    FROM_THE_FUTURE = "from_the_future"
+    EXPIRED = "expired"
+    EXPECTED_GATES = "expected_gates"
+    EXPECTED_CHECKS = "expected_checks"
+    PARTIAL = "partial"
+    EVIDENCE_MISSING = "evidence_missing"
+    EVIDENCE = "evidence"
+    NOT_DERIVABLE = "not_derivable"
+    NO_GO = "no_go"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+class RefusedError(VerdictError):
+    """A verdict that was read and may not be used for what was asked; `verdict` is what it says all the same."""
+
+    def __init__(self, code: Refusal, message: str, verdict: Verdict, *, hint: str) -> None:
+        super().__init__(code.value, message, hint=hint)
+        self.verdict = verdict
+
+
+class NotGoError(RefusedError):
+    """A usable verdict that says something else than GO; the exit code is the decision's."""
+
+
+class _NoGoError(NotGoError):
+    exit_code: ClassVar[ExitCode] = ExitCode.NO_GO
+
+
+class _InconclusiveError(NotGoError):
+    exit_code: ClassVar[ExitCode] = ExitCode.INCONCLUSIVE
+
+
+class _BrokenError(NotGoError):
+    exit_code: ClassVar[ExitCode] = ExitCode.ERROR
+
+
+class _PendingError(NotGoError):
+    exit_code: ClassVar[ExitCode] = ExitCode.PENDING
+
+
+_NOT_GO: Mapping[Decision, tuple[type[NotGoError], Refusal]] = {
+    Decision.NO_GO: (_NoGoError, Refusal.NO_GO),
+    Decision.INCONCLUSIVE: (_InconclusiveError, Refusal.INCONCLUSIVE),
+    Decision.ERROR: (_BrokenError, Refusal.ERROR),
+    Decision.PENDING: (_PendingError, Refusal.PENDING),
+}
+
+
+def not_go(verdict: Verdict) -> NotGoError:
+    """The refusal of a verdict that says something else than GO, with its first reason."""
+    kind, code = _NOT_GO[verdict.decision]
+    first = verdict.decided.reasons[0]
+    place = first.check or first.gate
+    return kind(
+        code,
+        f"the verdict is {verdict.decision}: {f'{place}: ' if place else ''}{first.text}",
+        verdict,
+        hint=first.hint or "see `gonogo explain`",
+    )
