@@ -53,7 +53,7 @@ def _session() -> "Session":
     import botocore.session
 
     nothing = {"profile": (None, None, None, None)}
-    files = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+    files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     return botocore.session.Session(session_vars={**nothing, **files})
 
 

@@ -19,5 +19,5 @@ _MODULES = {"FAULTS": "faults", "Fault": "faults", "sweep": "area"}
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")  # noqa: EM102
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'stand_in')}"), name)

@@ -33,7 +33,9 @@ def manifest(app: Path, image: str) -> str:
     The layer is never uploaded: nothing here pulls it. Equal sources give equal manifests.
     """
     layer = tree_digest(app / "apps")
-    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer]}})
+    config = json.dumps(
+        {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer]}}
+    )
     document = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -42,9 +44,7 @@ def manifest(app: Path, image: str) -> str:
             "digest": f"sha256:{hashlib.sha256(config.encode()).hexdigest()}",
             "size": len(config),
         },
-        "layers": [
-            {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": layer, "size": 0}
-        ],
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": layer, "size": 0}],
         "annotations": {"org.opencontainers.image.title": f"storefront-{image}"},
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":"))

@@ -31,6 +31,7 @@ class Children:
         death: signal.Signals = signal.SIGKILL,
         descriptors: Sequence[int] = (),
         talks: bool = False,
+        reads: Path | None = None,
     ) -> "subprocess.Popen[bytes]":
         """Start a program.
 
@@ -44,12 +45,13 @@ class Children:
             death: the signal the kernel sends it when we die.
             descriptors: file descriptors it inherits.
             talks: whether its stdin and stdout are pipes to us.
+            reads: a file that is its stdin.
         """
         user = os.getuid() if uid is None else uid
-        with (self._logs / f"{name}.log").open("ab") as log:
+        with (self._logs / f"{name}.log").open("ab") as log, (reads or Path(os.devnull)).open("rb") as given:
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", _LAUNCH, str(os.getpid()), str(int(death)), str(user), *command],
-                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                stdin=subprocess.PIPE if talks else given,
                 stdout=subprocess.PIPE if talks else log,
                 stderr=log,
                 env=dict(env),
@@ -64,7 +66,7 @@ class Children:
         path = self._logs / f"{name}.log"
         return path.read_text(errors="replace") if path.is_file() else ""
 
-    def end(self, *names: str, within: float = 1.0) -> None:
+    def end(self, *names: str, within: float = 0.4) -> None:
         """End the named programs, or all: ask, wait `within` seconds, insist."""
         ending = [self._running.pop(name) for name in names or tuple(self._running)]
         for child, number in ending:

@@ -44,7 +44,7 @@ class Fault:
 
 
 def _variable(key: str, value: str) -> Callable[[Plan], Plan]:
-    return lambda plan: replace(plan, variables={**(plan.variables or {}), key: value})
+    return lambda plan: replace(plan, variables={**plan.variables, key: value})
 
 
 def _database_down(plan: Plan) -> Plan:
@@ -111,7 +111,9 @@ FAULTS: dict[str, Fault] = {
             "the API answers every second request with 500",
             on_plan=_variable("FAULT_API_ERROR_RATIO", API_ERROR_RATIO),
         ),
-        Fault("db-down", "PostgreSQL has stopped; RDS still describes it as available", on_plan=_database_down),
+        Fault(
+            "db-down", "PostgreSQL has stopped; RDS still describes it as available", on_plan=_database_down
+        ),
         Fault("queue-missing", "one of the declared queues does not exist", on_plan=_queue_missing),
         Fault(
             "service-degraded",
@@ -119,7 +121,9 @@ FAULTS: dict[str, Fault] = {
             on_plan=_service_degraded,
         ),
         Fault("nothing-deployed", "nothing of the environment exists", on_plan=Plan.empty),
-        Fault("half-deployed", "some of the declared services and queues do not exist", on_plan=_half_deployed),
+        Fault(
+            "half-deployed", "some of the declared services and queues do not exist", on_plan=_half_deployed
+        ),
         Fault(
             "low-coverage", "most of the application's unit tests have been removed", on_source=_low_coverage
         ),

@@ -5,12 +5,14 @@ parameters, image repositories) follows from the names of its environment.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from harness.aws.ecs import EcsService
-from harness.aws.rds import RdsInstance
-from harness.aws.sqs import SqsQueue
-from harness.profile import Profile
+if TYPE_CHECKING:  # whoever only carries a plan out does not pay for reading profiles
+    from harness.aws.ecs import EcsService
+    from harness.aws.rds import RdsInstance
+    from harness.aws.sqs import SqsQueue
+    from harness.profile import Profile
 
 DEFAULT_TAG = "local"
 RETENTION = 14 * 24 * 3600
@@ -92,7 +94,7 @@ class Plan:
     topic: str = ""
     running: bool = True
     database_up: bool = True
-    variables: Mapping[str, str] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
     source_faults: tuple[str, ...] = ()
 
     @property
@@ -105,6 +107,17 @@ class Plan:
         """The secret that the application reads its database's credentials from."""
         return f"storefront/{self.environment}/rds-credentials"
 
+    def as_json(self) -> dict[str, Any]:
+        """As plain values, for another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Plan":
+        """What `as_json` gave."""
+        kinds = {"services": Service, "instances": Instance, "queues": Queue, "images": Image}
+        made = {key: tuple(kind(**item) for item in data[key]) for key, kind in kinds.items()}
+        return cls(**{**data, **made, "source_faults": tuple(data["source_faults"])})
+
     def empty(self) -> "Plan":
         """Nothing was ever deployed."""
         return replace(
@@ -112,7 +125,7 @@ class Plan:
         )
 
 
-def plan(profile: Profile, images: Mapping[str, str]) -> Plan:
+def plan(profile: "Profile", images: Mapping[str, str]) -> Plan:
     """What a profile declares, whole and healthy.
 
     Args:
@@ -120,6 +133,10 @@ def plan(profile: Profile, images: Mapping[str, str]) -> Plan:
         images: image name -> the tag that is to be in ECR and to run. A digest (``sha256:…``) cannot be made to
             order, so such an image is pushed under the default tag, and asking ECR for the digest finds nothing.
     """
+    from harness.aws.ecs import EcsService
+    from harness.aws.rds import RdsInstance
+    from harness.aws.sqs import SqsQueue
+
     tags = {
         name: tag if (tag := images.get(name, DEFAULT_TAG)) and not tag.startswith("sha256:") else DEFAULT_TAG
         for name in profile.app.images
@@ -137,8 +154,10 @@ def plan(profile: Profile, images: Mapping[str, str]) -> Plan:
     )
 
 
-def _environment(profile: Profile) -> str:
+def _environment(profile: "Profile") -> str:
     """The environment in the application's names: the middle of ``storefront/<environment>/rds-credentials``."""
+    from harness.aws.rds import RdsInstance
+
     for instance in profile.of(RdsInstance):
         match instance.secret.split("/"):
             case ["storefront", environment, "rds-credentials"]:
@@ -146,7 +165,7 @@ def _environment(profile: Profile) -> str:
     return profile.name
 
 
-def _service(declared: EcsService, repositories: Mapping[str, str], tags: Mapping[str, str]) -> Service:
+def _service(declared: "EcsService", repositories: Mapping[str, str], tags: Mapping[str, str]) -> Service:
     return Service(
         cluster=declared.cluster,
         name=declared.service,
@@ -157,7 +176,7 @@ def _service(declared: EcsService, repositories: Mapping[str, str], tags: Mappin
     )
 
 
-def _instance(declared: RdsInstance) -> Instance:
+def _instance(declared: "RdsInstance") -> Instance:
     return Instance(
         identifier=declared.identifier,
         instance_class=declared.instance_class,
@@ -171,7 +190,7 @@ def _instance(declared: RdsInstance) -> Instance:
     )
 
 
-def _queues(declared: tuple[SqsQueue, ...]) -> tuple[Queue, ...]:
+def _queues(declared: "tuple[SqsQueue, ...]") -> tuple[Queue, ...]:
     """The declared queues, dead-letter queues first: a redrive policy wants its target to exist."""
     queues = {
         item.queue: Queue(item.queue, int(item.visibility), item.dead_letter_queue, item.max_receives)

@@ -14,6 +14,8 @@ from harness.errors import ToolError
 from harness.local.area import NOBODY
 
 SUPERUSER = "postgres"
+USER = "storefront"
+"""The application's role, and the owner of its database."""
 _SETTINGS = (
     "fsync=off",
     "full_page_writes=off",
@@ -60,7 +62,20 @@ class Server:
             "--encoding=UTF8",
             "--locale=C",
             "--no-sync",
+            "--wal-segsize=1",
             "--no-instructions",
+        ]
+
+    def single(self) -> list[str]:
+        """The command that carries out SQL, a statement a line, on the data folder of a server that does not run."""
+        return [
+            str(self.programs / "postgres"),
+            "--single",
+            "-cfsync=off",
+            "-clog_min_error_statement=panic",
+            "-D",
+            str(self.data),
+            "postgres",
         ]
 
     def postgres(self, port: int) -> list[str]:
@@ -93,6 +108,12 @@ def prepare(area: Path, password: str) -> Server:
         for path in (home, server.password_file):
             os.chown(path, NOBODY, NOBODY)
     return server
+
+
+def setup(database: str, password: str) -> str:
+    """The SQL that makes the application's role and database; `password` is of URL-safe characters."""
+    name = database.replace('"', '""')
+    return f"""CREATE ROLE {USER} LOGIN PASSWORD '{password}';\nCREATE DATABASE "{name}" OWNER {USER};\n"""
 
 
 def free_port() -> int:

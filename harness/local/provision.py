@@ -1,13 +1,12 @@
 """Run as ``python -m harness.local.provision`` by the supervisor: fills the emulator and the database, then ends.
 
-It reads JSON lines (`Order` first, then where PostgreSQL is) and writes JSON lines: ``step`` for people, ``apps`` when
+It reads JSON lines (the order first, then where the database is) and writes JSON lines: ``step`` for people, ``apps`` when
 the application's programs may start, ``done``, or ``error``. A process of its own, so that what boto3 takes in
 memory is given back, and so that the supervisor has one thread.
 """
 
 import http.client
 import json
-import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -16,14 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness import codec
 from harness.errors import GonogoError, ToolError
 from harness.local import application, resources
 from harness.local.plan import Plan
-from harness.local.postgres import SUPERUSER
 from harness.local.resources import Credentials, Emulator
 
-USER = "storefront"
 DEADLINE = 20.0
 """Seconds that a part of the stand-in may take to answer."""
 
@@ -39,31 +35,24 @@ class Order:
     api_url: str
 
 
-@dataclass(frozen=True)
-class DatabaseReady:
-    """PostgreSQL runs on this port; `password` is its superuser's."""
-
-    port: int
-    password: str
-
-
 def main() -> int:
     """Provision; returns the exit code."""
-    order = codec.load(Order, _read())
+    data = _read()
+    order = Order(**{**data, "plan": Plan.from_json(data["plan"])})
     try:
-        provision(order, lambda: codec.load(DatabaseReady, _read()), _say)
+        provision(order, lambda: Credentials(**_read()), _say)
     except GonogoError as error:
         _say("error", {"message": error.message, "hint": error.hint})
         return 1
     return 0
 
 
-def provision(order: Order, database: Callable[[], DatabaseReady], say: Callable[[str, Any], None]) -> None:
+def provision(order: Order, database: Callable[[], Credentials], say: Callable[[str, Any], None]) -> None:
     """Make everything in the plan.
 
     Args:
         order: what, and where.
-        database: waits until PostgreSQL runs and says where.
+        database: waits until PostgreSQL runs and says where, and who may log in.
         say: tells the supervisor how far it is.
 
     Raises:
@@ -79,7 +68,7 @@ def provision(order: Order, database: Callable[[], DatabaseReady], say: Callable
     if not plan.running:
         say("done", None)
         return
-    credentials = _database(database(), plan)
+    credentials = database()
     resources.database(aws, plan, credentials)
     say("apps", None)
     say("step", "queues, topic, parameters, secret and database are there")
@@ -106,32 +95,6 @@ def _compute(aws: Emulator, plan: Plan, app: Path) -> None:
             resources.stop_tasks(aws, service)
 
 
-def _database(ready: DatabaseReady, plan: Plan) -> Credentials:
-    """Make the application's role and database, with a password that nobody has seen."""
-    import psycopg
-    from psycopg import sql
-
-    name = next((instance.database for instance in plan.instances if instance.database), "")
-    credentials = Credentials(
-        "127.0.0.1", ready.port, name or f"storefront_{plan.environment}", USER, secrets.token_urlsafe(18)
-    )
-    with psycopg.connect(
-        host="127.0.0.1",
-        port=ready.port,
-        user=SUPERUSER,
-        password=ready.password,
-        dbname="postgres",
-        autocommit=True,
-        connect_timeout=5,
-    ) as connection:
-        role, database = sql.Identifier(USER), sql.Identifier(credentials.database)
-        connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(credentials.password))
-        )
-        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
-    return credentials
-
-
 def _answers(url: str, what: str) -> None:
     """Wait until a URL answers, with whatever status."""
     parts = urlsplit(url)
@@ -154,15 +117,18 @@ def _until(true: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + DEADLINE
     while not true():
         if time.monotonic() > deadline:
-            raise ToolError(f"{what} did not come up within {DEADLINE:g} s", hint="look into the stand-in's logs")
+            raise ToolError(
+                f"{what} did not come up within {DEADLINE:g} s", hint="look into the stand-in's logs"
+            )
         time.sleep(0.02)
 
 
-def _read() -> object:
+def _read() -> dict[str, Any]:
     line = sys.stdin.readline()
     if not line:
         raise SystemExit(1)  # the supervisor is gone
-    return json.loads(line)
+    data: dict[str, Any] = json.loads(line)
+    return data
 
 
 def _say(kind: str, value: Any) -> None:  # noqa: ANN401 - JSON is what it is

@@ -219,9 +219,12 @@ def logs(aws: Emulator, declared: Service, events: list[dict[str, str | int]]) -
 
 def rolled_out(aws: Emulator, declared: Service) -> bool:
     """Whether the service's first rollout is complete, with all its tasks running."""
-    (found,) = aws.client("ecs").describe_services(cluster=declared.cluster, services=[declared.name])["services"]
+    (found,) = aws.client("ecs").describe_services(cluster=declared.cluster, services=[declared.name])[
+        "services"
+    ]
     return bool(
-        found["runningCount"] == declared.desired and found["deployments"][0].get("rolloutState") == "COMPLETED"
+        found["runningCount"] == declared.desired
+        and found["deployments"][0].get("rolloutState") == "COMPLETED"
     )
 
 

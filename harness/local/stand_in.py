@@ -60,6 +60,13 @@ class StandIn:
         self.stop()
 
     @property
+    def supervisor(self) -> int:
+        """A descriptor that can be read once the supervisor says something more or has ended."""
+        if self._process.stdout is None:
+            raise AssertionError
+        return self._process.stdout.fileno()
+
+    @property
     def running(self) -> bool:
         """Whether its supervisor still runs."""
         return self._process.poll() is None
@@ -98,7 +105,7 @@ def start(
     logs.mkdir(parents=True)
     process = _supervisor(logs)
     try:
-        _send(process, {"owner": os.getpid(), "plan": codec.dump(wanted), "logs": str(logs)})
+        _send(process, {"owner": os.getpid(), "plan": wanted.as_json(), "logs": str(logs)})
         ready = _listen(process, progress, logs)
         info = StandInInfo(
             environ=ready["environ"],
@@ -165,7 +172,9 @@ def _send(process: "subprocess.Popen[bytes]", request: dict[str, Any]) -> None:
         process.stdin.flush()
 
 
-def _listen(process: "subprocess.Popen[bytes]", progress: Callable[[str], None], logs: Path) -> dict[str, Any]:
+def _listen(
+    process: "subprocess.Popen[bytes]", progress: Callable[[str], None], logs: Path
+) -> dict[str, Any]:
     """Follow the supervisor until it is ready."""
     if process.stdout is None:
         raise AssertionError

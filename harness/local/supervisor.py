@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ DEADLINE = 30.0
 """Seconds that one step of starting may take."""
 _PORT_TRIES = 5
 _POLL = 0.01
+_POSTGRES_ENV = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 class Over(Exception):  # noqa: N818 - not an error
@@ -65,7 +67,9 @@ class Owner:
         deadline = time.monotonic() + DEADLINE
         while not true():
             if time.monotonic() > deadline:
-                raise ToolError(f"{what} took longer than {DEADLINE:g} s", hint="the machine may be overloaded")
+                raise ToolError(
+                    f"{what} took longer than {DEADLINE:g} s", hint="the machine may be overloaded"
+                )
             self.wait(timeout=_POLL)
 
 
@@ -112,13 +116,13 @@ class _StandIn:
         self._emulate()
         provision = self._provision()
         if self._plan["running"]:
-            password = secrets.token_urlsafe(18)
-            port = self._database(password)
-            _tell(provision, {"port": port, "password": password})
+            _tell(provision, self._database())
         self._follow(provision)
-        if self._plan["running"] and not self._plan["database_up"]:
-            self._children.end("postgres")
-            _say("step", "PostgreSQL was stopped: db-down")
+        if self._plan["running"]:
+            self._start_program("worker", {})  # nobody waits for it, so it comes when the rest is there
+            if not self._plan["database_up"]:
+                self._children.end("postgres")
+                _say("step", "PostgreSQL was stopped")
         for opened in self._sockets.values():
             opened.close()
         _say("ready", {"environ": self._exported(), "folder": str(self._folder), "pid": os.getpid()})
@@ -186,30 +190,51 @@ class _StandIn:
         _tell(child, {"plan": self._plan, "app": str(self._app), **places})
         return child
 
-    def _database(self, password: str) -> int:
-        """Start PostgreSQL; returns its port."""
-        server = postgres.prepare(self._folder, password)
-        env = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-        user = postgres.run_as()
-        child = self._children.start("initdb", server.initdb(), env=env, cwd=server.home, uid=user)
-        self._owner.until(lambda: child.poll() is not None, "making the database's folder")
-        self._children.end("initdb")
+    def _database(self) -> dict[str, Any]:
+        """Start PostgreSQL with the application's role and database; returns where it is and who may log in."""
+        named = (instance["database"] for instance in self._plan["instances"] if instance["database"])
+        name = next(named, f"storefront_{self._plan['environment']}")
+        password = secrets.token_urlsafe(18)
+        server = postgres.prepare(self._folder, secrets.token_urlsafe(18))
+        self._run("initdb", server.initdb(), server.home)
+        server.password_file.write_text(postgres.setup(name, password))
+        self._run("setup", server.single(), server.home, server.password_file)
         server.password_file.unlink()
-        if child.returncode != 0:
-            raise _broken("initdb", self._children)
+        port = self._serve(server)
+        return {
+            "host": "127.0.0.1",
+            "port": port,
+            "database": name,
+            "username": postgres.USER,
+            "password": password,
+        }
+
+    def _run(self, name: str, command: list[str], cwd: Path, reads: Path | None = None) -> None:
+        """Run one of PostgreSQL's programs to its end."""
+        child = self._children.start(
+            name, command, env=_POSTGRES_ENV, cwd=cwd, uid=postgres.run_as(), reads=reads
+        )
+        self._owner.until(lambda: child.poll() is not None, name)
+        self._children.end(name)
+        # single-user mode ends with 0 whatever the SQL came to
+        if child.returncode != 0 or "ERROR:" in self._children.log(name):
+            raise _broken(name, self._children)
+
+    def _serve(self, server: postgres.Server) -> int:
+        """Start the server; another port where somebody took the one that was free a moment ago."""
         for _ in range(_PORT_TRIES):
             port = postgres.free_port()
-            running = self._children.start(
+            child = self._children.start(
                 "postgres",
                 server.postgres(port),
-                env=env,
+                env=_POSTGRES_ENV,
                 cwd=server.home,
-                uid=user,
+                uid=postgres.run_as(),
                 end=signal.SIGQUIT,
                 death=signal.SIGQUIT,
             )
-            self._owner.until(lambda: server.ready or running.poll() is not None, "starting PostgreSQL")  # noqa: B023
-            if running.poll() is None:
+            self._owner.until(partial(_settled, server, child), "starting PostgreSQL")
+            if child.poll() is None:
                 return port
             self._children.end("postgres")
             if "Address already in use" not in self._children.log("postgres"):
@@ -248,6 +273,13 @@ class _StandIn:
         return False
 
     def _run_application(self) -> None:
+        faults: dict[str, str] = self._plan["variables"]
+        variables: dict[str, dict[str, str]] = {"api": faults, "web": {}}
+        for name, own in variables.items():
+            descriptor = self._sockets[name].fileno()
+            self._start_program(name, {**own, "SOCKET_FD": str(descriptor)}, descriptor)
+
+    def _start_program(self, name: str, variables: dict[str, str], *descriptors: int) -> None:
         env = {
             **self._environ,
             "API_URL": self._url("api"),
@@ -256,18 +288,15 @@ class _StandIn:
             "PATH": os.defpath,
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(self._folder),
+            **variables,
         }
-        faulty = {**env, **(self._plan["variables"] or {})}
-        for name, variables in (("api", faulty), ("web", env)):
-            descriptor = self._sockets[name].fileno()
-            self._children.start(
-                name,
-                [sys.executable, "-m", f"apps.{name}"],
-                env={**variables, "SOCKET_FD": str(descriptor)},
-                cwd=self._app,
-                descriptors=[descriptor],
-            )
-        self._children.start("worker", [sys.executable, "-m", "apps.worker"], env=env, cwd=self._app)
+        command = [sys.executable, "-m", f"apps.{name}"]
+        self._children.start(name, command, env=env, cwd=self._app, descriptors=descriptors)
+
+
+def _settled(server: postgres.Server, child: "subprocess.Popen[bytes]") -> bool:
+    """Whether the server takes connections, or has given up."""
+    return server.ready or child.poll() is not None
 
 
 def _listener() -> socket.socket:

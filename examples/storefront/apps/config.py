@@ -9,6 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 
+def client(service: str) -> Any:
+    """A client of an AWS service, as the environment says; boto3 would do, and take twice as long to import."""
+    import botocore.session
+
+    return botocore.session.get_session().create_client(service)
+
+
 class Parameters(Protocol):
     """The part of an SSM client that is used."""
 

@@ -114,10 +114,6 @@ class Domains:
         known = self._store.get(check_name(name))
         return self._ask(known.name, Status.INACTIVE) if known else None
 
-    def apply(self, change: Change) -> bool:
-        """Carry a change out; a stale one is left alone and ``False``."""
-        return self._store.mark(change.name, change.revision, change.wanted)
-
     def _ask(self, name: str, wanted: Status) -> Domain:
         known = self._store.get(name)
         if known and known.status is wanted:
@@ -132,6 +128,11 @@ class Domains:
         self._store.put(domain)
         self._bus.announce(Change(name, wanted, domain.revision))
         return domain
+
+
+def carry_out(change: Change, store: Store) -> bool:
+    """Do what was announced; a stale change is left alone and ``False``."""
+    return store.mark(change.name, change.revision, change.wanted)
 
 
 def check_name(text: str) -> str:

@@ -55,17 +55,15 @@ def build(store: Store, domains: Domains, faults: Faults | None = None) -> Starl
 
 def create() -> Starlette:
     """The application on PostgreSQL and SNS, as the environment says."""
-    import boto3
-
-    from apps.config import database, names, parameter
+    from apps.config import client, database, names, parameter
     from apps.messaging import SnsBus
     from apps.postgres import PostgresStore
 
     known = names(os.environ)
-    store = PostgresStore(database(boto3.client("secretsmanager"), known.database_secret))
+    store = PostgresStore(database(client("secretsmanager"), known.database_secret))
     store.create()
-    topic = parameter(boto3.client("ssm"), known.topic_parameter)
-    return build(store, Domains(store, SnsBus(boto3.client("sns"), topic)), Faults.read(os.environ))
+    topic = parameter(client("ssm"), known.topic_parameter)
+    return build(store, Domains(store, SnsBus(client("sns"), topic)), Faults.read(os.environ))
 
 
 def _shown(domain: Domain) -> dict[str, str]:

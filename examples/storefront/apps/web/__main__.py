@@ -1,6 +1,6 @@
 """``python -m apps.web``."""
 
-from apps.web.app import create
 from apps.serve import serve
+from apps.web.app import create
 
 serve(create, port=3000)

@@ -5,12 +5,10 @@ import os
 import signal
 from threading import Event
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from apps.config import database, names, parameter
-from apps.domains import Domains
-from apps.messaging import SnsBus, SqsInbox
+from apps.config import client, database, names, parameter
+from apps.messaging import SqsInbox
 from apps.postgres import PostgresStore
 from apps.worker.worker import QUEUE, Worker, log
 
@@ -21,12 +19,11 @@ def main() -> None:
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     known = names(os.environ)
-    ssm = boto3.client("ssm")
-    store = PostgresStore(database(boto3.client("secretsmanager"), known.database_secret), connections=1)
+    ssm = client("ssm")
+    store = PostgresStore(database(client("secretsmanager"), known.database_secret), connections=1)
     store.create()
-    bus = SnsBus(boto3.client("sns"), parameter(ssm, known.topic_parameter))
-    inbox = SqsInbox(boto3.client("sqs"), parameter(ssm, known.queue_parameter(QUEUE)), wait=2)
-    worker = Worker(inbox, Domains(store, bus), pause=lambda: bool(stop.wait(1)))
+    inbox = SqsInbox(client("sqs"), parameter(ssm, known.queue_parameter(QUEUE)), wait=2)
+    worker = Worker(inbox, store, pause=lambda: bool(stop.wait(1)))
     log.info("reading %s", QUEUE)
     while not stop.is_set():
         try:

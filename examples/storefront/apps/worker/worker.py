@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from apps.domains import Change, Domains, Unavailable
+from apps.domains import Change, Store, Unavailable, carry_out
 from apps.messaging import Message
 
 QUEUE = "database-operations"
@@ -31,9 +31,9 @@ class Inbox(Protocol):
 class Worker:
     """Handles messages one by one."""
 
-    def __init__(self, inbox: Inbox, domains: Domains, *, pause: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, inbox: Inbox, store: Store, *, pause: Callable[[], object] = lambda: None) -> None:
         self._inbox = inbox
-        self._domains = domains
+        self._store = store
         self._pause = pause
 
     def step(self) -> int:
@@ -51,7 +51,7 @@ class Worker:
     def _carried_out(self, message: Message) -> bool:
         try:
             change = Change.loads(message.body)
-            applied = self._domains.apply(change)
+            applied = carry_out(change, self._store)
         except ValueError as error:
             log.warning("left for the dead-letter queue: %s", error)
             return False

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -26,10 +25,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Stubs:
     """Makes stubbed clients; nothing is ever sent."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
-    session = boto3.Session("test", "test", region_name="us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
     def client(service: str) -> tuple[Any, Stubber]:
-        made = session.client(service)  # type: ignore[call-overload]
+        made = config.client(service)
         return made, Stubber(made)
 
     return client

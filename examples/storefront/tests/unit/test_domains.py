@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.domains import Change, Domain, Domains, InvalidName, Status, Unavailable, check_name
+from apps.domains import Change, Domain, Domains, InvalidName, Status, Unavailable, carry_out, check_name
 from apps.memory import MemoryBus, MemoryStore
 
 
@@ -18,13 +18,15 @@ def test_activating_writes_the_wish_and_announces_it(
 
 def test_the_worker_side_makes_it_active(domains: Domains, store: MemoryStore, bus: MemoryBus) -> None:
     domains.activate("example.com")
-    assert domains.apply(bus.announced[0])
+    assert carry_out(bus.announced[0], store)
     assert store.rows["example.com"].status is Status.ACTIVE
 
 
-def test_asking_for_what_is_so_already_announces_nothing(domains: Domains, bus: MemoryBus) -> None:
+def test_asking_for_what_is_so_already_announces_nothing(
+    domains: Domains, store: MemoryStore, bus: MemoryBus
+) -> None:
     domains.activate("example.com")
-    domains.apply(bus.announced[0])
+    carry_out(bus.announced[0], store)
     assert domains.activate("example.com").status is Status.ACTIVE
     assert len(bus.announced) == 1
 
@@ -38,9 +40,9 @@ def test_asking_again_on_the_way_announces_the_same_wish(domains: Domains, bus: 
 
 def test_a_full_circle_raises_the_revision(domains: Domains, store: MemoryStore, bus: MemoryBus) -> None:
     domains.activate("example.com")
-    domains.apply(bus.announced[-1])
+    carry_out(bus.announced[-1], store)
     assert domains.deactivate("example.com") == Domain("example.com", Status.DEACTIVATING, 2)
-    domains.apply(bus.announced[-1])
+    carry_out(bus.announced[-1], store)
     assert store.rows["example.com"] == Domain("example.com", Status.INACTIVE, 2)
     assert domains.activate("example.com").revision == 3
 
@@ -49,7 +51,7 @@ def test_a_stale_message_changes_nothing(domains: Domains, store: MemoryStore, b
     domains.activate("example.com")
     domains.deactivate("example.com")
     late, _ = bus.announced
-    assert not domains.apply(late)
+    assert not carry_out(late, store)
     assert store.rows["example.com"].status is Status.DEACTIVATING
 
 
