@@ -18,7 +18,7 @@ from harness.model import CheckResult, ExpectedGate, GateRun, GateVerdict, Outco
 from harness.report.marks import draw, sign, style, tolerant
 from harness.report.text import counts, one_line, seconds
 
-_WIDE = 96
+_WIDE = 112
 """From this width on there is room for the bar and the current check."""
 _TOLD = 25
 """Lines a gate may fill with checks that did not pass, where lines stay for ever."""
@@ -166,21 +166,24 @@ class LiveView:
         with self._lock:
             now = self._clock()
             wide = self._console.width >= _WIDE
-            table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-            table.add_column(width=4, no_wrap=True)
-            table.add_column(min_width=8, max_width=20, no_wrap=True, overflow="ellipsis")
-            table.add_column(max_width=12, no_wrap=True, overflow="ellipsis")
-            if wide:
-                table.add_column(width=_BAR, no_wrap=True)
-            table.add_column(justify="right", no_wrap=True, min_width=6 if not wide else 13)
-            table.add_column(no_wrap=True, overflow="ellipsis", ratio=None if wide else 1, max_width=48)
-            if wide:
-                table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+            table = Table.grid(padding=(0, 2, 0, 0))
+            for width in self._widths(wide=wide):
+                table.add_column(width=width, no_wrap=True, overflow="ellipsis")
             layer = None
             for row in self._rows.values():
                 table.add_row(*self._cells(row, now, wide=wide, first=row.layer != layer))
                 layer = row.layer
             return Group(self._heading(now), table, *self._footer(wide=wide))
+
+    def _widths(self, *, wide: bool) -> list[int]:
+        """The columns' widths, fixed so that nothing moves while figures grow; the last takes what is left."""
+        name = min(
+            20 if self._console.width >= 80 else 12,
+            max((len(row.name) for row in self._rows.values()), default=0),
+        )
+        widths = [4, max(8, name), 12, *((_BAR, 15, 32) if wide else (8,))]
+        room = self._console.width - sum(widths) - 2 * (len(widths) + 1)
+        return [*widths, max(room, 1)]
 
     def _heading(self, now: float) -> Table:
         grid = Table.grid(expand=True)
@@ -204,7 +207,7 @@ class LiveView:
         cells = [lead, Text(one_line(row.name), style=quiet), Text(row.state, style=style(row.state))]
         if wide:
             cells.append(self._bar(row, elapsed, late=late))
-        cells.append(Text(time_text, style="yellow" if late else "dim"))
+        cells.append(Text(time_text, style="yellow" if late else "dim", justify="right"))
         cells.append(_figures(row))
         if wide:
             cells.append(Text(row.last if running else row.remark, style="dim"))

@@ -39,8 +39,8 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
 
 def text(value: str, width: int = _WIDTH) -> str:
     """Foreign text inside a line or a table cell: no markup, no HTML, no mention, no line break."""
-    escaped = one_line(value, width).translate(_ENTITIES)
-    return _SPECIAL.sub(lambda match: f"\\{match[0]}", escaped)
+    escaped = _SPECIAL.sub(lambda match: f"\\{match[0]}", one_line(value, width))
+    return escaped.translate(_ENTITIES)
 
 
 def code(value: str) -> str:
