@@ -6,12 +6,12 @@ Only the module of the command that was named is imported: a deploy step that ve
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
 
 from harness.errors import ExitCode, GonogoError
-
-if TYPE_CHECKING:
-    import typer
 
 ABOUT = "May this release go? Layered gates against a named environment, and one verdict that deploy steps verify."
 
@@ -45,10 +45,8 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def build(*names: str) -> "typer.Typer":
+def build(*names: str) -> typer.Typer:
     """The command line with these commands; with none, all of them."""
-    import typer
-
     app = typer.Typer(
         name="gonogo",
         help=ABOUT,
@@ -67,15 +65,21 @@ def build(*names: str) -> "typer.Typer":
     return app
 
 
-def _options(
-    version: bool = False,
-) -> None:
-    """See `ABOUT`."""
-    if version:
+def _say_version(wanted: bool) -> None:
+    if wanted:
         from harness import __version__
 
         print(f"gonogo {__version__}")  # noqa: T201
-        raise SystemExit(ExitCode.GO)
+        raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -87,22 +91,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(named: list[str], given: list[str]) -> int:
     """Parse and run; wrong usage is `ExitCode.USAGE`, never one of pytest's codes."""
-    import click
-
     try:
-        code = build(*named)(given, standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return ExitCode.USAGE
-    except click.ClickException as error:
-        error.show()
-        return ExitCode.USAGE
-    except click.Abort:
-        print("gonogo: interrupted", file=sys.stderr)  # noqa: T201
-        return ExitCode.ERROR
+        code = build(*named)(given, prog_name="gonogo", standalone_mode=False)
+    except typer.Abort:
+        return _tell("interrupted", ExitCode.ERROR)
     except GonogoError as error:
-        print(f"gonogo: {error}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
+        return _tell(str(error), error.exit_code)
+    except TyperException as error:
+        if not error.message:  # the help was asked for by naming nothing, and is printed already
+            return ExitCode.USAGE
+        command = " ".join(["gonogo", *named])
+        return _tell(f"{error.format_message()}\n  → see `{command} --help`", ExitCode.USAGE)
     return code if isinstance(code, int) else ExitCode.GO
+
+
+def _tell(message: str, code: ExitCode) -> int:
+    print(f"gonogo: {message}", file=sys.stderr)  # noqa: T201
+    return code

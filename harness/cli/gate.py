@@ -9,7 +9,11 @@ from harness.gate_command import Request, main
 _Images = Annotated[
     list[str],
     typer.Option(
-        "--image", metavar="NAME=TAG", help="An image of the release; repeatable.", default_factory=list
+        "--image",
+        metavar="NAME=TAG",
+        help="An image of the release; repeatable.",
+        default_factory=list,
+        show_default=False,
     ),
 ]
 _Overrides = Annotated[
@@ -19,6 +23,7 @@ _Overrides = Annotated[
         metavar="KEY=VALUE",
         help="Override one key of the profile; repeatable.",
         default_factory=list,
+        show_default=False,
     ),
 ]
 _Faults = Annotated[
@@ -28,6 +33,7 @@ _Faults = Annotated[
         metavar="NAME",
         help="Break one thing of the stand-in (see `gonogo local faults`).",
         default_factory=list,
+        show_default=False,
     ),
 ]
 _Phase = Annotated[str, typer.Option(help="When in the release: pre-deploy or post-deploy.")]

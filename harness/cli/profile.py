@@ -20,7 +20,9 @@ app = typer.Typer(no_args_is_help=True, help="What the profiles say, and what is
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="A profile's name, or the path of its file.")]
 _Names = Annotated[
     list[str],
-    typer.Argument(metavar="[NAME…]", help="All profiles, if none is named.", default_factory=list),
+    typer.Argument(
+        metavar="[NAME…]", help="All profiles, if none is named.", default_factory=list, show_default=False
+    ),
 ]
 _Profiles = Annotated[
     Path, typer.Option("--profiles", metavar="DIR", help="The folder of your own profiles.")
@@ -32,6 +34,7 @@ _Overrides = Annotated[
         metavar="KEY=VALUE",
         help="Override one key of the profile; repeatable.",
         default_factory=list,
+        show_default=False,
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
