@@ -13,8 +13,8 @@ from typing import Any, Literal
 from harness.aws.faults import Fault
 
 Access = Literal["read-only", "read-write"]
-MODULES = ("session", "census", "cloudformation", "ecr", "ecs", "logs", "rds", "secrets", "sqs")
-"""The files of this package that declare operations or resources of the target session."""
+MODULES = ("cloudformation", "ecr", "ecs", "logs", "rds", "secrets", "session", "sqs")
+"""The files of this package that declare operations of the target session."""
 
 
 @dataclass(frozen=True)

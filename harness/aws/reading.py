@@ -135,6 +135,23 @@ def reading(action: str, resource: str) -> Iterator[None]:
         raise fault from error
 
 
+def genuine(answer: Mapping[str, Any], *, action: str, resource: str) -> None:
+    """Refuse a web page with status 200: botocore's JSON parsers take one for an answer without fields.
+
+    Raises:
+        Unreachable: something else than AWS answered.
+    """
+    metadata = answer.get("ResponseMetadata", {})
+    if _is_html(metadata, ""):
+        raise _web_page(action, resource, int(metadata.get("HTTPStatusCode", 0)))
+
+
+def _web_page(action: str, resource: str, status: int) -> Unreachable:
+    return Unreachable(
+        f"{_asked(action, resource)}: answered by a web page, HTTP {status}, not by AWS", hint=_FIX_ROUTE
+    )
+
+
 def _client_error(response: Mapping[str, Any], action: str, resource: str) -> Fault:
     answer = response.get("Error", {})
     metadata = response.get("ResponseMetadata", {})
@@ -143,7 +160,7 @@ def _client_error(response: Mapping[str, Any], action: str, resource: str) -> Fa
     asked = _asked(action, resource)
     said = f"{code}: {message}".rstrip(": ") or f"HTTP {status}"
     if _is_html(metadata, message):
-        return Unreachable(f"{asked}: answered by a web page, HTTP {status}, not by AWS", hint=_FIX_ROUTE)
+        return _web_page(action, resource, status)
     if code in ABSENT_CODES or _absent_by_message(code, message, action):
         return Absent(
             f"{resource} does not exist ({said})", hint="deploy it, or correct its name in the profile"

@@ -11,9 +11,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from harness import masking
-from harness.aws.faults import Broken, Fault, Misconfigured
+from harness.aws.faults import Broken, Fault, Misconfigured, NoCredentials
 from harness.aws.operations import Access, Operation, permit
-from harness.aws.reading import reading
+from harness.aws.reading import genuine, reading
 from harness.profile import Profile
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Aws:
         self.access = profile.aws.access
         self._patience = patience
         self._lock = RLock()
-        self._session: Session | None = None
+        self._session: Session | NoCredentials | None = None
         self._clients: dict[tuple[str, Patience], BaseClient] = {}
         self._identity: Identity | Fault | None = None
 
@@ -106,6 +106,7 @@ class Aws:
         client = self.client(service)
         with reading(operation.action, about):
             answer: dict[str, Any] = _method(client, operation)(**parameters)
+        genuine(answer, action=operation.action, resource=about)
         return answer
 
     def items(self, key: str, about: str, field: str, /, **parameters: object) -> list[Any]:
@@ -123,6 +124,7 @@ class Aws:
 
             pages = list(client.get_paginator(xform_name(operation.name)).paginate(**parameters))
         for page in pages:
+            genuine(page, action=operation.action, resource=about)
             found.extend(need(page, field, key, about))
         return found
 
@@ -132,6 +134,7 @@ class Aws:
         client = self._client(row.service, QUICK)
         with reading(row.action, resource):
             answer: dict[str, Any] = _method(client, row)()
+        genuine(answer, action=row.action, resource=resource)
         account = str(need(answer, "Account", row.key, resource))
         if self.profile.aws.account and account != self.profile.aws.account:
             raise Misconfigured(
@@ -157,6 +160,8 @@ class Aws:
 
             if self._session is None:
                 self._session = _session()
+            if isinstance(self._session, NoCredentials):
+                raise self._session
             client: BaseClient = self._session.create_client(
                 service,
                 region_name=self.region,
@@ -186,20 +191,25 @@ def need(answer: Mapping[str, Any], field: str, key: str, about: str) -> Any:  #
     return value
 
 
-def _session() -> "Session":
+def _session() -> "Session | NoCredentials":
     """A botocore session with the environment's own credentials, whose secrets are masked from here on.
 
     Where nothing is configured, botocore asks the instance metadata service, whose address may swallow packets
-    outside AWS: twice, for one second each, unless ``AWS_METADATA_SERVICE_TIMEOUT`` says otherwise.
+    outside AWS: twice, for one second each, unless ``AWS_METADATA_SERVICE_TIMEOUT`` says otherwise. So "none" is
+    remembered: botocore would look again for every client.
     """
     import botocore.session
 
     session = botocore.session.Session()
-    if (credentials := session.get_credentials()) is not None:
-        frozen = credentials.get_frozen_credentials()
-        for secret in (frozen.secret_key, frozen.token):
-            if secret and len(secret) >= _REAL_SECRET:
-                masking.register(secret)
+    credentials = session.get_credentials()
+    if credentials is None:
+        return NoCredentials(
+            "no AWS credentials are configured", hint="configure AWS credentials for this environment"
+        )
+    frozen = credentials.get_frozen_credentials()
+    for secret in (frozen.secret_key, frozen.token):
+        if secret and len(secret) >= _REAL_SECRET:
+            masking.register(secret)
     return session
 
 
