@@ -7,7 +7,7 @@ Any other exit code, a traceback or a missing module is a tool that broke. A JSO
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from harness.scanners.interface import BrokenToolError, Report, Scan, exited
 from harness.scanners.tree import show, walk
 
 _BROKE = re.compile(r"^Traceback \(most recent call last\)|: No module named ", re.MULTILINE)
-_NOTHING = re.compile(r"No Python files found", re.IGNORECASE)
+_ARROW = re.compile(r"^--> (?P<path>.+?):(?P<line>\d+)(?::\d+)?$")
+_RUFF_FORMAT_COUNT = re.compile(r"(\d+) files? (?:already formatted|would be reformatted)")
+_RUFF_SUFFIXES = (".py", ".pyi", ".pyw", ".ipynb")
 _PLACE = re.compile(r"^(?P<path>[^\s:][^:\n]*):(?P<line>\d+)(?::\d+)?:?\s+(?P<message>\S.*)$")
 _FORMAT = re.compile(r"^[Ww]ould reformat:? (?P<path>.+)$")
 _SHOWN = 20
@@ -48,11 +50,11 @@ def scan(what: LintRun) -> Scan:
     files = len(walk([what.app / path for path in what.paths]).files)
     if not files:
         return _nothing(what, f"there is no file below {', '.join(what.paths) or 'no path'}")
-    job = _run(what)
+    job = _run(what, what.command, what.name)
     stderr = job.stderr.read_text(errors="replace")
     if job.exit_code not in (0, *what.findings_exit_codes) or _BROKE.search(stderr):
         raise _broke(what, job, f"{what.name} broke (exit code {job.exit_code})")
-    if _NOTHING.search(stderr):
+    if (files := _files_read(what, job, files)) == 0:
         return _nothing(what, f"{what.name} found no file to read below {', '.join(what.paths)}")
     findings = _findings(what, job)
     if job.exit_code != 0 and not findings:
@@ -70,18 +72,28 @@ def scan(what: LintRun) -> Scan:
     return _failed(what, seen, findings) if findings else seen
 
 
-def _run(what: LintRun) -> process.Finished:
+def _run(what: LintRun, command: Sequence[str], name: str) -> process.Finished:
     out = what.work / "lint"
     job = process.run(
-        [*(part.replace("{python}", sys.executable) for part in what.command), *what.paths],
+        [*(part.replace("{python}", sys.executable) for part in command), *what.paths],
         cwd=what.app,
         output=out,
-        name=re.sub(r"[^\w.-]", "-", what.name),
+        name=re.sub(r"[^\w.-]", "-", name),
         budget=what.budget,
         env=tool_environment(RUFF_CACHE_DIR=str(out / "ruff-cache")),
     )
     exited(job, what.name, what.budget)
     return job
+
+
+def _files_read(what: LintRun, job: process.Finished, on_disk: int) -> int:
+    """How many files the linter read. Ruff can tell (its own `exclude` may leave all of them out); others cannot."""
+    if not any(Path(part).name == "ruff" for part in what.command):
+        return on_disk
+    if "format" in what.command:
+        return sum(map(int, _RUFF_FORMAT_COUNT.findall(job.stdout.read_text(errors="replace"))))
+    listed = _run(what, [*what.command, "--show-files"], f"{what.name}-files")
+    return sum(line.endswith(_RUFF_SUFFIXES) for line in listed.stdout.read_text().splitlines())
 
 
 def _failed(what: LintRun, seen: Scan, findings: tuple[Finding, ...]) -> Scan:
@@ -147,12 +159,17 @@ def _from_json(entry: Mapping[str, Any], app: Path) -> Finding:
 
 
 def text_findings(text: str) -> tuple[Finding, ...]:
-    """The lines that name a place; where none does, the last line speaks for all."""
+    """The lines that name a place (``path:line: message``, or ``--> path:line`` below a message).
+
+    Where none does, the last line speaks for all.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     found: list[Finding] = []
-    for line in lines:
+    for before, line in zip(["", *lines], lines, strict=False):
         if match := _FORMAT.match(line):
-            found.append(Finding("format", "would be reformatted", "", match["path"]))
+            found.append(Finding("", "would be reformatted", "", match["path"]))
+        elif match := _ARROW.match(line):
+            found.append(Finding("", before, "", match["path"], int(match["line"])))
         elif match := _PLACE.match(line):
             found.append(Finding("", match["message"], "", match["path"], int(match["line"])))
     return tuple(found) or tuple(Finding("", line) for line in lines[-1:])

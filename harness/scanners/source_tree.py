@@ -17,10 +17,11 @@ from pathlib import Path
 from harness.errors import ToolError
 from harness.model import Subject
 from harness.scanners.environment import scrubbed
-from harness.scanners.tree import walk
+from harness.scanners.tree import show, walk
 
 SOURCE = "source"
 _TIMEOUT = 60.0
+_SUBMODULE = "160000"
 _NO_REPOSITORY = "not a git repository"
 _USERINFO = re.compile(r"^(\w[\w+.-]*://)[^/@]*@")
 
@@ -85,8 +86,9 @@ def manifest(app: Path, names: Iterable[str]) -> str:
                 mode, content = "120000", os.fsencode(path.readlink())
             elif stat.S_ISREG(status.st_mode):
                 mode, content = "100755" if status.st_mode & stat.S_IXUSR else "100644", path.read_bytes()
-            else:  # a submodule: its own files are not this tree's
-                mode, content = "160000", _submodule(path)
+            else:  # a submodule, by the files in it
+                files = (file.relative_to(path).as_posix() for file in walk([path]).files)
+                mode, content = _SUBMODULE, manifest(path, files).encode()
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -144,19 +146,23 @@ def _modified(app: Path, commit: str) -> Sequence[str]:
 
 
 def _overlooked(app: Path) -> Sequence[str]:
-    """Files whose changes git was told not to see, where they differ from the index."""
+    """What git does not compare: files it was told to leave alone, and submodules that are no repository any more."""
+    index = {}
+    for entry in _git_lines(app, "ls-files", "--stage", "-z", "--", "."):
+        mode, digest = entry.split()[:2]
+        index[entry.partition("\t")[2]] = (mode, digest)
     flagged = [
         line[2:]
         for line in _git_lines(app, "ls-files", "-v", "-z", "--", ".")
         if (line[0].islower() or line[0] == "S") and (app / line[2:]).is_file()
     ]
-    if not flagged:
-        return ()
-    index = {
-        entry.partition("\t")[2]: entry.split()[1]
-        for entry in _git_lines(app, "ls-files", "--stage", "-z", "--", ".")
-    }
-    return [name for name in flagged if _git(app, "hash-object", "--", name).strip() != index[name]]
+    modules = [
+        app / name for name, (mode, _) in index.items() if mode == _SUBMODULE and (app / name).is_dir()
+    ]
+    return [
+        *(name for name in flagged if _git(app, "hash-object", "--", name).strip() != index[name][1]),
+        *(show(path, app) for path in modules if any(path.iterdir()) and not (path / ".git").exists()),
+    ]
 
 
 def _origin(app: Path) -> str:
@@ -165,13 +171,6 @@ def _origin(app: Path) -> str:
         return _USERINFO.sub(r"\1", _git(app, "remote", "get-url", "origin").strip())
     except ToolError:
         return ""
-
-
-def _submodule(path: Path) -> bytes:
-    try:
-        return _git(path, "rev-parse", "HEAD").strip().encode()
-    except ToolError:
-        return b""
 
 
 def _git_lines(app: Path, *arguments: str) -> list[str]:
