@@ -1,65 +1,11 @@
-"""Small real applications on disk, and a recorder that stands where a check does."""
+"""Small real applications on disk, and git."""
 
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
 
 import pytest
-
-from harness.model import Cause, Finding, Unit
-
-Project = Callable[[Mapping[str, str]], Path]
-
-
-class EndedError(Exception):
-    """How a recorder was told to end."""
-
-    def __init__(self, outcome: str, reason: str, hint: str, cause: Cause | None = None) -> None:
-        super().__init__(reason)
-        self.outcome, self.reason, self.hint, self.cause = outcome, reason, hint, cause
-
-
-@dataclass
-class Notes:
-    """Everything a scan tells a check."""
-
-    measured: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
-
-    def measure(
-        self, metric: str, value: Fraction | float | None, unit: Unit = Unit.COUNT, *, sample: int = 1
-    ) -> None:
-        self.measured[metric] = (value, unit, sample)
-
-    def fact(self, name: str, value: object) -> None:
-        self.facts[name] = value
-
-    def finding(self, finding: Finding) -> None:
-        self.findings.append(finding)
-
-    def diagnose(self, lines: str | Iterable[str]) -> None:
-        self.lines.extend([lines] if isinstance(lines, str) else lines)
-
-    def evidence(self, name: str, content: str | bytes | Path, media_type: str = "text/plain") -> None:
-        assert isinstance(content, Path)
-        assert content.name == name
-        assert media_type
-        self.files.append(content)
-
-    def fail(self, reason: str, *, hint: str = "") -> NoReturn:
-        raise EndedError("failed", reason, hint)
-
-    def error(self, reason: str, *, hint: str = "") -> NoReturn:
-        raise EndedError("error", reason, hint)
-
-    def inconclusive(self, cause: Cause, reason: str, *, hint: str = "") -> NoReturn:
-        raise EndedError("inconclusive", reason, hint, cause)
+from scanner_parts import EndedError, Git, Notes, Project
 
 
 @pytest.fixture
@@ -89,7 +35,7 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def git(tmp_path: Path) -> Callable[..., str]:
+def git(tmp_path: Path) -> Git:
     """Run git in a folder, with an identity and no configuration of this machine."""
     home = tmp_path / "home"
     home.mkdir()

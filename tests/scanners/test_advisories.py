@@ -5,6 +5,8 @@ import json
 import tarfile
 import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -30,13 +32,13 @@ modified: 2021-07-05T00:01:22.043149Z
 """
 
 
-def osv(id_: str, package: str = "flask", *, modified: str = "2020-01-01T00:00:00Z", **more) -> str:
+def osv(id_: str, package: str = "flask", *, modified: str = "2020-01-01T00:00:00Z", **more: object) -> str:
     affected = [{"package": {"name": package, "ecosystem": "PyPI"}, "versions": ["1.0"]}]
     return json.dumps({"id": id_, "modified": modified, "affected": affected, **more})
 
 
 @pytest.fixture
-def records(tmp_path):
+def records(tmp_path: Path) -> Path:
     folder = tmp_path / "vulns"
     (folder / "jinja2").mkdir(parents=True)
     (folder / "jinja2/PYSEC-1.yaml").write_text(YAML)
@@ -51,7 +53,7 @@ def records(tmp_path):
     return folder
 
 
-def test_a_mirror_is_what_safety_reads(records, tmp_path):
+def test_a_mirror_is_what_safety_reads(records: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep/mirror"
     info = build(records, out, source="PyPA")
     assert (info.source, info.records, info.packages, info.withdrawn) == ("PyPA", 2, 2, 1)
@@ -75,7 +77,7 @@ def test_a_mirror_is_what_safety_reads(records, tmp_path):
     assert build(records, tmp_path / "again").sha256 == info.sha256  # the same records, the same bytes
 
 
-def test_archives_hold_records_too(records, tmp_path):
+def test_archives_hold_records_too(records: Path, tmp_path: Path) -> None:
     tar, zipped = tmp_path / "osv.tar.gz", tmp_path / "all.zip"
     with tarfile.open(tar, "w:gz") as archive:
         archive.add(records, "vulns")
@@ -86,7 +88,7 @@ def test_archives_hold_records_too(records, tmp_path):
     assert build(zipped, tmp_path / "b").records == 1
 
 
-def test_malformed_records_are_all_named_and_nothing_is_written(records, tmp_path):
+def test_malformed_records_are_all_named_and_nothing_is_written(records: Path, tmp_path: Path) -> None:
     out = tmp_path / "mirror"
     before = build(records, out)
     (records / "bad.json").write_text("{")
@@ -106,7 +108,7 @@ def test_malformed_records_are_all_named_and_nothing_is_written(records, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mirror", "vulns"]
 
 
-def test_no_record_is_an_error(tmp_path):
+def test_no_record_is_an_error(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ToolError, match="holds no OSV record"):
@@ -118,7 +120,7 @@ def test_no_record_is_an_error(tmp_path):
         build(tmp_path / "nowhere", tmp_path / "mirror")
 
 
-def test_a_truncated_archive_is_an_error(records, tmp_path):
+def test_a_truncated_archive_is_an_error(records: Path, tmp_path: Path) -> None:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
         archive.add(records, "vulns")
@@ -128,7 +130,7 @@ def test_a_truncated_archive_is_an_error(records, tmp_path):
         build(cut, tmp_path / "mirror")
 
 
-def test_a_folder_of_something_else_is_not_replaced(records, tmp_path):
+def test_a_folder_of_something_else_is_not_replaced(records: Path, tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="is no advisory mirror"):
         build(records, records)
     (tmp_path / "file").write_text("")
@@ -148,7 +150,9 @@ def test_a_folder_of_something_else_is_not_replaced(records, tmp_path):
         ("mirror.json", "{}", "cannot be read"),
     ],
 )
-def test_a_damaged_mirror_is_an_error(records, tmp_path, name, content, said):
+def test_a_damaged_mirror_is_an_error(
+    records: Path, tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
     out = tmp_path / "mirror"
     build(records, out)
     if content is None:
@@ -160,7 +164,9 @@ def test_a_damaged_mirror_is_an_error(records, tmp_path, name, content, said):
 
 
 @pytest.mark.parametrize(("key", "value"), [("records", 0), ("format", 2), ("date", "2024-01-01")])
-def test_a_mirror_that_does_not_say_what_it_must_is_an_error(records, tmp_path, key, value):
+def test_a_mirror_that_does_not_say_what_it_must_is_an_error(
+    records: Path, tmp_path: Path, key: str, value: Any
+) -> None:
     out = tmp_path / "mirror"
     build(records, out)
     info = json.loads((out / "mirror.json").read_text())
@@ -169,7 +175,7 @@ def test_a_mirror_that_does_not_say_what_it_must_is_an_error(records, tmp_path, 
         read_mirror(out)
 
 
-def test_the_commands(records, tmp_path):
+def test_the_commands(records: Path, tmp_path: Path) -> None:
     (records / "git.json").write_text(
         osv("PYSEC-4").replace(
             '"versions": ["1.0"]', '"ranges": [{"type": "GIT", "events": [{"introduced": "0"}]}]'

@@ -1,23 +1,25 @@
 """Bandit, really run."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
-from harness.scanners import bandit
 from harness.scanners.bandit import BanditScan, reaches, scan
 from harness.scanners.interface import BrokenToolError, attempt
 
 WEAK = "import hashlib\nimport subprocess\n\nhashlib.md5(b'')\nsubprocess.Popen('ls', shell=True)\n"
 
 
-def plan(app, **changes):
+def plan(app: Path, **changes: Any) -> BanditScan:
     return replace(BanditScan(app, ("src",), app.parent / "work", 60.0), **changes)
 
 
-def test_findings_at_or_above_both_bars_fail_and_the_others_stay_on_record(project):
+def test_findings_at_or_above_both_bars_fail_and_the_others_stay_on_record(project: Project) -> None:
     app = project(
         {
             "src/weak.py": WEAK,
@@ -41,7 +43,7 @@ def test_findings_at_or_above_both_bars_fail_and_the_others_stay_on_record(proje
     assert found.findings[0].rule == "B324"  # worst first
 
 
-def test_nothing_above_the_bars_passes_and_nosec_is_counted(project):
+def test_nothing_above_the_bars_passes_and_nosec_is_counted(project: Project) -> None:
     app = project({"src/a.py": "import subprocess\nimport pickle  # nosec B403\n"})
     found = scan(plan(app))
     assert found.outcome is Outcome.PASSED
@@ -49,7 +51,7 @@ def test_nothing_above_the_bars_passes_and_nosec_is_counted(project):
     assert found.facts["nosec"] == "1"
 
 
-def test_a_file_that_cannot_be_parsed_is_an_error_that_names_it(project):
+def test_a_file_that_cannot_be_parsed_is_an_error_that_names_it(project: Project) -> None:
     app = project({"src/good.py": "", "src/bad.py": "def broken(:\n"})
     found = attempt(scan, plan(app))
     assert found.outcome is Outcome.ERROR
@@ -57,19 +59,19 @@ def test_a_file_that_cannot_be_parsed_is_an_error_that_names_it(project):
     assert found.findings[0].path == "src/bad.py"
 
 
-def test_no_file_is_inconclusive(project):
+def test_no_file_is_inconclusive(project: Project) -> None:
     app = project({"src/readme.txt": ""})
     found = scan(plan(app))
     assert (found.outcome, found.cause) == (Outcome.INCONCLUSIVE, Cause.NOTHING_CHECKED)
     assert scan(plan(app, paths=())).cause is Cause.NOTHING_CHECKED
 
 
-def test_fewer_files_than_the_floor_are_inconclusive(project):
+def test_fewer_files_than_the_floor_are_inconclusive(project: Project) -> None:
     app = project({"src/a.py": ""})
     assert scan(plan(app, min_files=2)).cause is Cause.NOTHING_CHECKED
 
 
-def test_a_missing_path_is_an_error(project):
+def test_a_missing_path_is_an_error(project: Project) -> None:
     with pytest.raises(ToolError, match="src does not exist"):
         scan(plan(project({})))
 
@@ -96,7 +98,9 @@ EMPTY = '{"results": [], "errors": [], "metrics": {"_totals": {"nosec": 0}}}'
         (EMPTY, 0, r"could not read 1 of 1 files: src/a.py \(not scanned\)"),
     ],
 )
-def test_a_bandit_that_broke_did_not_pass(project, tmp_path, monkeypatch, report, code, said):
+def test_a_bandit_that_broke_did_not_pass(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any, code: int, said: str
+) -> None:
     """The one thing a real Bandit cannot be made to do."""
     stub = tmp_path / "modules/bandit"
     stub.mkdir(parents=True)
@@ -109,7 +113,9 @@ def test_a_bandit_that_broke_did_not_pass(project, tmp_path, monkeypatch, report
         assert broke.value.diagnosis == ("stub said so",)
 
 
-def test_an_exit_code_that_the_report_does_not_bear_out_is_an_error(project, tmp_path, monkeypatch):
+def test_an_exit_code_that_the_report_does_not_bear_out_is_an_error(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = project({"src/a.py": ""})
     report = EMPTY.replace('"metrics": {', f'"metrics": {{"{app / "src/a.py"}": {{}}, ')
     stub = tmp_path / "modules/bandit"
@@ -130,6 +136,5 @@ def test_an_exit_code_that_the_report_does_not_bear_out_is_an_error(project, tmp
         ("undefined", "high", True),
     ],
 )
-def test_a_level_that_is_not_known_counts_as_the_highest(level, bar, over):
+def test_a_level_that_is_not_known_counts_as_the_highest(level: str, bar: Any, over: bool) -> None:
     assert reaches(level, bar) is over
-    assert bandit.Level

@@ -1,17 +1,30 @@
 """Reports as coverage.py writes them, held against trees on disk. Real runs are in test_pytest_app."""
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import pytest
+from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
 from harness.scanners.coverage import scan
 from harness.scanners.interface import BrokenToolError
 
+Write = Callable[..., Path]
 
-def entry(covered: int, total: int, *, missing=(), branches=(0, 0), excluded=0):
+
+def entry(
+    covered: int,
+    total: int,
+    *,
+    missing: Iterable[int] = (),
+    branches: tuple[int, int] = (0, 0),
+    excluded: int = 0,
+) -> dict[str, Any]:
     return {
         "missing_lines": list(missing),
         "summary": {
@@ -25,17 +38,17 @@ def entry(covered: int, total: int, *, missing=(), branches=(0, 0), excluded=0):
 
 
 @pytest.fixture
-def report(tmp_path):
+def report(tmp_path: Path) -> Write:
     path = tmp_path / "coverage.json"
 
-    def write(files, *, branch=False):
+    def write(files: Mapping[str, Any], *, branch: bool = False) -> Path:
         path.write_text(json.dumps({"meta": {"branch_coverage": branch}, "files": files}))
         return path
 
     return write
 
 
-def test_the_percentage_is_exact_over_all_sources(project, report):
+def test_the_percentage_is_exact_over_all_sources(project: Project, report: Write) -> None:
     app = project({"a/x.py": "", "b/deep/y.py": "", "c/z.py": ""})
     path = report(
         {
@@ -55,7 +68,7 @@ def test_the_percentage_is_exact_over_all_sources(project, report):
     assert found.diagnosis[1] == "a/x.py: 66.667 %, 1 of 3 not run (lines 7)"
 
 
-def test_branches_are_added_where_measured(project, report):
+def test_branches_are_added_where_measured(project: Project, report: Write) -> None:
     app = project({"a/x.py": ""})
     files = {"a/x.py": entry(2, 2, branches=(1, 2))}
     found = scan(report(files, branch=True), app, ["a"], branch=True).measured("coverage")
@@ -65,27 +78,27 @@ def test_branches_are_added_where_measured(project, report):
         scan(report(files), app, ["a"], branch=True)
 
 
-def test_a_file_that_the_report_does_not_know_is_named(project, report):
+def test_a_file_that_the_report_does_not_know_is_named(project: Project, report: Write) -> None:
     app = project({f"a/n{n}.py": "" for n in range(7)})
     with pytest.raises(BrokenToolError, match=r"6 of 7 source files out: a/n1.py, .* …") as broke:
         scan(report({"a/n0.py": entry(1, 1)}), app, ["a"])
     assert [finding.path for finding in broke.value.findings] == [f"a/n{n}.py" for n in range(1, 7)]
 
 
-def test_no_statement_is_not_100_percent(project, report):
+def test_no_statement_is_not_100_percent(project: Project, report: Write) -> None:
     app = project({"a/__init__.py": "", "a/venv/pyvenv.cfg": "", "a/venv/bin/x": ""})
     found = scan(report({"a/__init__.py": entry(0, 0)}), app, ["a"])
     assert (found.outcome, found.cause) == (Outcome.INCONCLUSIVE, Cause.NOTHING_CHECKED)
     assert found.facts["left_out"] == "a/venv"
 
 
-def test_no_line_run_at_all_hints_at_another_copy(project, report):
+def test_no_line_run_at_all_hints_at_another_copy(project: Project, report: Write) -> None:
     app = project({"a/x.py": ""})
     found = scan(report({"a/x.py": entry(0, 5)}), app, ["a"])
     assert "another, installed copy" in found.diagnosis[0]
 
 
-def test_a_missing_source_folder_is_named(project, report):
+def test_a_missing_source_folder_is_named(project: Project, report: Write) -> None:
     app = project({"a.py": ""})
     with pytest.raises(ToolError, match=r"gates.unit.sources: a.py is no folder"):
         scan(report({}), app, ["a.py"])
@@ -95,7 +108,7 @@ def test_a_missing_source_folder_is_named(project, report):
     "text",
     ["", '{"files": {"a/x.py"', "[]", '{"meta": {}, "files": {"a/x.py": {}}}', '{"meta": {}, "files": []}'],
 )
-def test_a_report_that_is_not_whole_is_no_report(project, tmp_path, text):
+def test_a_report_that_is_not_whole_is_no_report(project: Project, tmp_path: Path, text: str) -> None:
     app = project({"a/x.py": ""})
     path = tmp_path / "coverage.json"
     path.write_text(text)
@@ -106,13 +119,13 @@ def test_a_report_that_is_not_whole_is_no_report(project, tmp_path, text):
         scan(path, app, ["a"])
 
 
-def test_more_covered_than_there_is_is_no_report(project, report):
+def test_more_covered_than_there_is_is_no_report(project: Project, report: Write) -> None:
     app = project({"a/x.py": ""})
     with pytest.raises(BrokenToolError):
         scan(report({"a/x.py": entry(3, 2)}), app, ["a"])
 
 
-def test_long_lists_of_lines_are_cut(project, report):
+def test_long_lists_of_lines_are_cut(project: Project, report: Write) -> None:
     app = project({"a/x.py": ""})
     found = scan(report({"a/x.py": entry(1, 9, missing=range(1, 17, 2))}), app, ["a"])
     assert found.diagnosis[0].endswith("(lines 1, 3, 5, 7, 9, 11 …)")

@@ -1,6 +1,8 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scanner_parts import EndedError, Notes
 
 from harness.errors import ToolError
 from harness.model import Cause, Finding, Measurement, Outcome
@@ -27,12 +29,16 @@ from harness.scanners.interface import (
         (Outcome.PASSED, "", Cause.UNAVAILABLE),
     ],
 )
-def test_a_scan_that_does_not_say_why_cannot_be_built(outcome, reason, cause):
+def test_a_scan_that_does_not_say_why_cannot_be_built(
+    outcome: Outcome, reason: str, cause: Cause | None
+) -> None:
     with pytest.raises(ValueError, match="a scan"):
         Scan(outcome, reason, cause=cause)
 
 
-def test_a_tool_that_broke_becomes_an_error_with_its_last_words(notes, ended, tmp_path):
+def test_a_tool_that_broke_becomes_an_error_with_its_last_words(
+    notes: Notes, ended: type[EndedError], tmp_path: Path
+) -> None:
     report = tmp_path / "tool.err"
     report.write_text("boom")
 
@@ -54,14 +60,14 @@ def test_a_tool_that_broke_becomes_an_error_with_its_last_words(notes, ended, tm
     assert notes.findings == [Finding("r", "m")]
 
 
-def test_a_missing_tool_becomes_an_error(notes):
+def test_a_missing_tool_becomes_an_error(notes: Notes) -> None:
     def missing() -> Scan:
         raise ToolError("no tool", hint="install it")
 
     assert attempt(missing) == Scan(Outcome.ERROR, "no tool", "install it")
 
 
-def test_a_bug_stays_a_bug():
+def test_a_bug_stays_a_bug() -> None:
     def bug() -> Scan:
         raise ZeroDivisionError
 
@@ -78,14 +84,16 @@ def test_a_bug_stays_a_bug():
         (Scan(Outcome.SKIPPED, "no scan skips"), "error"),
     ],
 )
-def test_a_check_ends_as_its_scan_did(notes, ended, scan, outcome):
+def test_a_check_ends_as_its_scan_did(
+    notes: Notes, ended: type[EndedError], scan: Scan, outcome: str
+) -> None:
     with pytest.raises(ended) as end:
         tell(notes, scan)
     assert end.value.outcome == outcome
     assert end.value.cause == scan.cause
 
 
-def test_a_pass_records_everything(notes, tmp_path):
+def test_a_pass_records_everything(notes: Notes, tmp_path: Path) -> None:
     kept, gone = tmp_path / "a.json", tmp_path / "gone.json"
     kept.write_text("{}")
     findings = tuple(Finding("r", str(n)) for n in range(MAX_FINDINGS + 3))
@@ -111,7 +119,7 @@ def test_a_pass_records_everything(notes, tmp_path):
     ("code", "how", "said"),
     [(-9, "exited", "signal 9"), (0, "budget", "budget of 5 s"), (0, "memory", "memory bound")],
 )
-def test_a_job_that_was_ended_broke(tmp_path, code, how, said):
+def test_a_job_that_was_ended_broke(tmp_path: Path, code: int, how: Any, said: str) -> None:
     out, err = tmp_path / "x.out", tmp_path / "x.err"
     out.write_text("last words")
     err.write_text("")
@@ -121,11 +129,11 @@ def test_a_job_that_was_ended_broke(tmp_path, code, how, said):
     assert broke.value.diagnosis == ("last words",)
 
 
-def test_a_tool_may_take_less_than_its_gate():
+def test_a_tool_may_take_less_than_its_gate() -> None:
     assert 0 < tool_budget(300) < 300
 
 
-def test_tools_do_not_see_what_is_ours(monkeypatch: pytest.MonkeyPatch):
+def test_tools_do_not_see_what_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "PYTEST_ADDOPTS",
         "GONOGO_AWS__REGION",
@@ -140,4 +148,3 @@ def test_tools_do_not_see_what_is_ours(monkeypatch: pytest.MonkeyPatch):
     assert environment["EXTRA"] == environment["PYTHONDONTWRITEBYTECODE"] == "1"
     assert not [name for name in environment if name.startswith(("PYTEST_", "GONOGO_", "COV", "SAFETY_"))]
     assert scrubbed({"A_B": "1", "C": "2"}, ("A_",)) == {"C": "2"}
-    assert Path(environment["PATH"].partition(":")[0])

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from harness.scanners import junit
@@ -16,7 +18,7 @@ E   ModuleNotFoundError: No module named 'nope'</error></testcase>
 </testsuite></testsuites>"""
 
 
-def test_reads_what_became_of_each_test(tmp_path):
+def test_reads_what_became_of_each_test(tmp_path: Path) -> None:
     path = tmp_path / "junit.xml"
     path.write_text(WHOLE)
     suite = junit.read(path)
@@ -44,7 +46,7 @@ def test_reads_what_became_of_each_test(tmp_path):
         ("<report/>", "no test suite"),
     ],
 )
-def test_a_report_that_is_not_whole_is_no_report(tmp_path, text, said):
+def test_a_report_that_is_not_whole_is_no_report(tmp_path: Path, text: str | None, said: str) -> None:
     path = tmp_path / "junit.xml"
     if text is not None:
         path.write_text(text)

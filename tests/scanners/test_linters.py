@@ -1,9 +1,13 @@
 """Linters, really run: ruff, and small programs that behave like others."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
@@ -14,16 +18,16 @@ CHECK = ("{python}", "-P", "-m", "ruff", "check", "--output-format=json")
 FORMAT = ("{python}", "-P", "-m", "ruff", "format", "--check")
 
 
-def plan(app, *command, **changes):
+def plan(app: Path, *command: str, **changes: Any) -> LintRun:
     return replace(LintRun("linter", command, (".",), app, app.parent / "work", 60.0), **changes)
 
 
-def says(text="", code=0, *, err=""):
+def says(text: str = "", code: int = 0, *, err: str = "") -> tuple[str, ...]:
     program = f"import sys; sys.stdout.write({text!r}); sys.stderr.write({err!r}); sys.exit({code})"
     return (sys.executable, "-c", program)
 
 
-def test_ruff_clean(project):
+def test_ruff_clean(project: Project) -> None:
     app = project({"a.py": "x = 1\n", "ruff.py": "raise SystemExit('not the application')\n"})
     for command in (CHECK, FORMAT):
         found = scan(plan(app, *command, paths=("a.py",)))
@@ -32,7 +36,7 @@ def test_ruff_clean(project):
     assert sorted(path.name for path in app.iterdir()) == ["a.py", "ruff.py"]  # no cache in the application
 
 
-def test_ruff_finds(project):
+def test_ruff_finds(project: Project) -> None:
     app = project({"src/a.py": "import os\nx = (1 )\n", "ruff.toml": "[lint]\nselect = ['F']\n"})
     found = scan(plan(app, *CHECK))
     assert found.outcome is Outcome.FAILED
@@ -47,7 +51,7 @@ def test_ruff_finds(project):
 @pytest.mark.parametrize(
     "files", [{}, {"a.txt": "", "ruff.toml": "exclude = ['*.py']\n", "b.py": "import os\n"}]
 )
-def test_no_file_read_is_inconclusive(project, files):
+def test_no_file_read_is_inconclusive(project: Project, files: Mapping[str, str]) -> None:
     app = project(files)
     for command in (CHECK, FORMAT):
         found = scan(plan(app, *command))
@@ -67,13 +71,13 @@ def test_no_file_read_is_inconclusive(project, files):
         (says(code=3), r"broke \(exit code 3\)"),
     ],
 )
-def test_a_linter_that_broke_did_not_pass(project, command, said):
+def test_a_linter_that_broke_did_not_pass(project: Project, command: tuple[str, ...], said: str) -> None:
     with pytest.raises(BrokenToolError, match=said) as broke:
         scan(plan(project({"a.py": "x = 1\n"}), *command))
     assert "run it by hand" in broke.value.hint
 
 
-def test_a_missing_program_or_path_is_an_error(project):
+def test_a_missing_program_or_path_is_an_error(project: Project) -> None:
     app = project({"a.py": ""})
     with pytest.raises(ToolError, match="cannot start no-such-program"):
         scan(plan(app, "no-such-program"))
@@ -81,12 +85,12 @@ def test_a_missing_program_or_path_is_an_error(project):
         scan(plan(app, *CHECK, paths=("nowhere",)))
 
 
-def test_findings_in_a_report_count_although_the_exit_code_is_0(project):
+def test_findings_in_a_report_count_although_the_exit_code_is_0(project: Project) -> None:
     app = project({"a.py": "import os\n"})
     assert scan(plan(app, *CHECK, "--exit-zero")).outcome is Outcome.FAILED
 
 
-def test_other_tools_lines_and_codes(project):
+def test_other_tools_lines_and_codes(project: Project) -> None:
     app = project({"a.py": ""})
     text = "a.py:3:5: E225 missing whitespace\nb.py:7 - weird\nFound 2 errors\n"
     found = scan(plan(app, *says(text, 30), findings_exit_codes=(30,)))

@@ -1,6 +1,7 @@
 """OSV ranges as specifiers: what `packaging` makes of them is what the OSV schema says."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -51,7 +52,9 @@ def directly(version: Version, events: Sequence[tuple[str, Version | None]]) -> 
     versions=[Version("3.2.1rc1"), Version("3.2.1.dev0")],
     shuffle=None,
 )
-def test_specifiers_say_what_the_events_say(events, zero, versions, shuffle):
+def test_specifiers_say_what_the_events_say(
+    events: Any, zero: bool, versions: list[Version], shuffle: Any
+) -> None:
     all_events = [("introduced", None), *events] if zero else list(events)
     written = [(kind, "0" if at is None else str(at)) for kind, at in all_events]
     if shuffle is not None:
@@ -80,7 +83,7 @@ def test_specifiers_say_what_the_events_say(events, zero, versions, shuffle):
         ([("introduced", "1")], "1 99", "0.9"),
     ],
 )
-def test_events_at_one_version(events, inside, outside):
+def test_events_at_one_version(events: Any, inside: str, outside: str) -> None:
     spans, _ = intervals(events)
     for text in inside.split():
         assert any(Version(text) in span for span in spans), text
@@ -92,18 +95,18 @@ def test_events_at_one_version(events, inside, outside):
     "events",
     [[("introduced", "0"), ("fixed", "2019-x")], [("introduced", "abc"), ("fixed", "2019-x")]],
 )
-def test_a_bound_that_cannot_be_read_stays_open(events):
+def test_a_bound_that_cannot_be_read_stays_open(events: Any) -> None:
     spans, widened = intervals(events)
     assert widened
     assert spans == (Interval(None, None),)
 
 
-def test_local_builds_count_as_their_public_version():
+def test_local_builds_count_as_their_public_version() -> None:
     spans, _ = intervals([("introduced", "1.0+cu1"), ("last_affected", "2.0")])
     assert SpecifierSet(spans[0].specifier).contains("2.0+cu111")
 
 
-def record(**changes) -> dict[str, object]:
+def record(**changes: Any) -> dict[str, object]:
     affected = {
         "package": {"ecosystem": "PyPI", "name": "Zope.Interface"},
         "ranges": [
@@ -120,7 +123,7 @@ def only(changes: Mapping[str, object]) -> dict[str, object]:
     return record(affected=[{**base, **changes}])
 
 
-def test_a_record_is_read():
+def test_a_record_is_read() -> None:
     found = parse(record(aliases=["CVE-1"], details="text", withdrawn="null"))
     (affected,) = found.affected
     assert affected.package == "zope-interface"
@@ -135,13 +138,13 @@ def test_a_record_is_read():
     assert parse(record(summary="short", withdrawn=None)).text == "short"
 
 
-def test_withdrawn_records_and_other_ecosystems_say_nothing():
+def test_withdrawn_records_and_other_ecosystems_say_nothing() -> None:
     assert parse(record(withdrawn="2024-01-02T00:00:00Z")).affected == ()
     assert parse(only({"package": {"ecosystem": "npm", "name": "x"}})).affected == ()
     assert parse(record(affected=None)).affected == ()
 
 
-def test_git_ranges_alone_are_widened_to_every_version():
+def test_git_ranges_alone_are_widened_to_every_version() -> None:
     found = parse(only({"versions": [], "ranges": [{"type": "GIT", "events": [{"introduced": "0"}]}]}))
     assert found.affected[0].widened
     assert SpecifierSet(found.affected[0].specifiers[0]).contains("0.dev0")
@@ -166,6 +169,6 @@ def test_git_ranges_alone_are_widened_to_every_version():
         (only({"ranges": [{"type": "ECOSYSTEM", "events": [{"begun": "2"}]}]}), "is no event"),
     ],
 )
-def test_a_malformed_record_says_what_is_wrong(data, said):
+def test_a_malformed_record_says_what_is_wrong(data: object, said: str) -> None:
     with pytest.raises(MalformedRecordError, match=said):
         parse(data)

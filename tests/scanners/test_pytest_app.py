@@ -1,15 +1,17 @@
 """The application's tests, really run."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
-from harness.scanners.interface import BrokenToolError
 from harness.scanners.pytest_app import AppTests, interpreter, scan
 
 LIB = "def twice(x):\n    if x:\n        return 2 * x\n    return 0\n"
@@ -24,17 +26,19 @@ QUICK = tuple(
 """Plugins of this environment that the small applications here do not need."""
 
 
-def plan(app: Path, **changes) -> AppTests:
+def plan(app: Path, **changes: Any) -> AppTests:
     what = AppTests(app, "", ("tests",), ("lib",), app.parent / "work", 60.0)
     return replace(what, **{**changes, "arguments": (*QUICK, *changes.get("arguments", ()))})
 
 
 @pytest.fixture
-def app(project):
+def app(project: Project) -> Path:
     return project({"lib/code.py": LIB, "tests/test_code.py": OK})
 
 
-def test_a_passing_run_is_measured_and_leaves_the_tree_alone(app, monkeypatch: pytest.MonkeyPatch):
+def test_a_passing_run_is_measured_and_leaves_the_tree_alone(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing")
     monkeypatch.setenv("GONOGO_X", "1")
     (app / "lib/deep").mkdir()
@@ -60,13 +64,13 @@ def test_a_passing_run_is_measured_and_leaves_the_tree_alone(app, monkeypatch: p
     assert sorted(app.rglob("*")) == before
 
 
-def test_branches_count_where_asked_for(app):
+def test_branches_count_where_asked_for(app: Path) -> None:
     covered = scan(plan(app, branch=True)).coverage.measured("coverage")
     assert covered is not None
     assert covered.value == Fraction(3 + 1, 4 + 2)
 
 
-def test_failures_are_named_with_their_messages(app):
+def test_failures_are_named_with_their_messages(app: Path) -> None:
     (app / "tests/test_bad.py").write_text(
         "import pytest\n@pytest.fixture\ndef broken():\n    yield\n    raise OSError('teardown')\n\n"
         "def test_bad(broken):\n    assert 1 == 2, 'one is not two'\n"
@@ -98,7 +102,9 @@ def test_failures_are_named_with_their_messages(app):
         ({}, {"min_tests": 2}, "only 1 test ran, the profile wants at least 2"),
     ],
 )
-def test_too_few_tests_prove_nothing(app, project, files, changes, said):
+def test_too_few_tests_prove_nothing(
+    app: Path, project: Project, files: Mapping[str, str], changes: Mapping[str, Any], said: str
+) -> None:
     project(files)
     scans = scan(plan(app, **changes))
     assert scans.tests.outcome is Outcome.INCONCLUSIVE
@@ -142,7 +148,9 @@ def test_too_few_tests_prove_nothing(app, project, files, changes, said):
         ),
     ],
 )  # fmt: skip
-def test_a_run_that_broke_is_an_error_for_tests_and_coverage(app, project, files, changes, said):
+def test_a_run_that_broke_is_an_error_for_tests_and_coverage(
+    app: Path, project: Project, files: Mapping[str, str], changes: Mapping[str, Any], said: str
+) -> None:
     project(files)
     old = app.parent / "work/tests/junit.xml"
     old.parent.mkdir(parents=True)
@@ -153,7 +161,7 @@ def test_a_run_that_broke_is_an_error_for_tests_and_coverage(app, project, files
     assert scans.tests.outcome is scans.coverage.outcome is Outcome.ERROR
 
 
-def test_coverage_switched_off_by_the_application_is_an_error(app, project):
+def test_coverage_switched_off_by_the_application_is_an_error(app: Path, project: Project) -> None:
     project({"pytest.ini": "[pytest]\naddopts = --no-cov\n"})
     scans = scan(plan(app))
     assert scans.tests.outcome is Outcome.PASSED
@@ -161,7 +169,7 @@ def test_coverage_switched_off_by_the_application_is_an_error(app, project):
     assert "no coverage report was written" in scans.coverage.reason
 
 
-def test_files_that_the_application_omits_count_all_the_same(app, project):
+def test_files_that_the_application_omits_count_all_the_same(app: Path, project: Project) -> None:
     project({".coveragerc": "[run]\nomit = lib/*\n[report]\nomit = lib/*\n", "lib/other.py": "x = 1\n"})
     covered = scan(plan(app)).coverage.measured("coverage")
     assert covered is not None
@@ -177,7 +185,7 @@ def test_files_that_the_application_omits_count_all_the_same(app, project):
         ({"python": "venv/bin/python"}, "venv/bin/python does not exist"),
     ],
 )
-def test_what_is_missing_is_named(app, changes, said):
+def test_what_is_missing_is_named(app: Path, changes: Mapping[str, Any], said: str) -> None:
     scans = scan(plan(app, **changes))
     assert scans.tests.outcome is Outcome.ERROR
     assert said in scans.tests.reason
@@ -189,20 +197,20 @@ def script(path: Path, text: str) -> str:
     return str(path)
 
 
-def test_an_interpreter_without_pytest_is_named_with_the_remedy(app):
+def test_an_interpreter_without_pytest_is_named_with_the_remedy(app: Path) -> None:
     probe = '#!/bin/sh\necho \'{"python": "3.11", "pytest": "9.0", "pytest-cov": ""}\'\n'
     found = scan(plan(app, python=script(app / "python", probe))).tests
     assert "pytest-cov not installed for the application's interpreter" in found.reason
     assert found.hint.endswith("-m pip install pytest pytest-cov")
 
 
-def test_an_interpreter_that_does_not_work_is_an_error(app):
+def test_an_interpreter_that_does_not_work_is_an_error(app: Path) -> None:
     found = scan(plan(app, python=script(app / "python", "#!/bin/sh\necho broken >&2\nexit 3\n"))).tests
     assert "does not work" in found.reason
     assert found.diagnosis == ("broken",)
 
 
-def test_the_interpreter_stays_the_link_that_a_venv_is(tmp_path):
+def test_the_interpreter_stays_the_link_that_a_venv_is(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "venv").mkdir()
     link = tmp_path / "venv/python"
@@ -212,7 +220,7 @@ def test_the_interpreter_stays_the_link_that_a_venv_is(tmp_path):
         interpreter(tmp_path, "app")
 
 
-def test_a_report_that_is_cut_short_is_an_error(app, project):
+def test_a_report_that_is_cut_short_is_an_error(app: Path, project: Project) -> None:
     project(
         {
             "conftest.py": "import atexit\ndef pytest_configure(config):\n    path = config.option.xmlpath\n"
@@ -222,4 +230,3 @@ def test_a_report_that_is_cut_short_is_an_error(app, project):
     scans = scan(plan(app))
     assert scans.tests.outcome is Outcome.ERROR
     assert "empty or cut short" in scans.tests.reason
-    assert issubclass(BrokenToolError, ToolError)

@@ -1,4 +1,5 @@
 import pytest
+from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.scanners.requirements import read
@@ -27,7 +28,7 @@ https://example.com/x.whl
 """
 
 
-def test_pins_are_checked_and_everything_else_is_told(project):
+def test_pins_are_checked_and_everything_else_is_told(project: Project) -> None:
     app = project({"requirements.txt": LISTED, "more/base.txt": "\ufeffclick==8.0\n-r ../requirements.txt\n"})
     found = read(app, ["requirements.txt"])
     assert [(pin.name, pin.version, pin.path, pin.line) for pin in found.pins] == [
@@ -52,18 +53,18 @@ def test_pins_are_checked_and_everything_else_is_told(project):
     assert found.files == ("requirements.txt", "more/base.txt")
 
 
-def test_a_continued_last_line_is_not_lost(project):
+def test_a_continued_last_line_is_not_lost(project: Project) -> None:
     app = project({"requirements.txt": "a==1 \\"})
     assert [pin.name for pin in read(app, ["requirements.txt"]).pins] == ["a"]
 
 
-def test_a_missing_file_is_named(project):
+def test_a_missing_file_is_named(project: Project) -> None:
     app = project({"requirements.txt": "-r gone.txt\n"})
     with pytest.raises(ToolError, match=r"cannot read the requirement file gone.txt \(No such file"):
         read(app, ["requirements.txt"])
 
 
-def test_a_file_that_is_no_text_is_an_error(project):
+def test_a_file_that_is_no_text_is_an_error(project: Project) -> None:
     app = project({})
     (app / "requirements.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ToolError, match="not UTF-8"):

@@ -1,24 +1,29 @@
 """Safety, really run, against mirrors of a few records; it never reaches the network."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import pytest
+from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
 from harness.scanners import safety
-from harness.scanners.advisories import build
+from harness.scanners.advisories import build, read_mirror
 from harness.scanners.interface import BrokenToolError, attempt
 from harness.scanners.safety import SafetyScan, scan
 
+Plan = Callable[..., SafetyScan]
 NEWEST = "2024-05-01T00:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory):
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("osv")
     for id_, package, fixed, aliases in [
         ("PYSEC-1", "jinja2", "2.10.1", ["CVE-2019-1", "GHSA-a"]),
@@ -35,8 +40,8 @@ def mirror(tmp_path_factory):
 
 
 @pytest.fixture
-def plan(project, mirror):
-    def make(requirements: str, **changes) -> SafetyScan:
+def plan(project: Project, mirror: Path) -> Plan:
+    def make(requirements: str, **changes: Any) -> SafetyScan:
         app = project(
             {"requirements.txt": requirements, ".safety-policy.yml": "security: {ignore-vulnerabilities: }"}
         )
@@ -45,7 +50,9 @@ def plan(project, mirror):
     return make
 
 
-def test_vulnerable_pins_fail_with_what_fixes_them(plan, tmp_path, monkeypatch):
+def test_vulnerable_pins_fail_with_what_fixes_them(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Watched from inside: nothing but the discard port of this machine is ever connected to."""
     log, watch = tmp_path / "connections", tmp_path / "watch"
     watch.mkdir()
@@ -77,7 +84,7 @@ def test_vulnerable_pins_fail_with_what_fixes_them(plan, tmp_path, monkeypatch):
     assert all("127.0.0.1" in line and "9" in line for line in met), met
 
 
-def test_clean_pins_pass(plan):
+def test_clean_pins_pass(plan: Plan) -> None:
     found = scan(plan("jinja2==2.11.3\nzope.interface==5.0\n"))
     assert found.outcome is Outcome.PASSED, found
     packages = found.measured("packages")
@@ -85,7 +92,7 @@ def test_clean_pins_pass(plan):
     assert packages.value == 2
 
 
-def test_ignored_ids_stay_on_record(plan):
+def test_ignored_ids_stay_on_record(plan: Plan) -> None:
     found = scan(plan("jinja2==2.10\n", ignore=("CVE-2019-1", "PYSEC-2", "PYSEC-9")))
     assert found.outcome is Outcome.PASSED, found
     assert {(f.rule, f.severity) for f in found.findings} == {("PYSEC-1", "ignored"), ("PYSEC-2", "ignored")}
@@ -93,7 +100,7 @@ def test_ignored_ids_stay_on_record(plan):
     assert found.facts["ignore_without_effect"] == "PYSEC-9"
 
 
-def test_what_is_not_pinned_is_not_checked_and_not_passed(plan):
+def test_what_is_not_pinned_is_not_checked_and_not_passed(plan: Plan) -> None:
     found = scan(plan("jinja2==2.10\nflask>=1\n"))
     assert found.outcome is Outcome.ERROR
     assert "1 requirements were not checked, first 'flask>=1' (requirements.txt:2, not pinned" in found.reason
@@ -102,12 +109,12 @@ def test_what_is_not_pinned_is_not_checked_and_not_passed(plan):
     assert scan(plan("flask\n")).outcome is Outcome.ERROR
 
 
-def test_no_package_is_inconclusive(plan):
+def test_no_package_is_inconclusive(plan: Plan) -> None:
     found = scan(plan("# none\n"))
     assert (found.outcome, found.cause) == (Outcome.INCONCLUSIVE, Cause.NOTHING_CHECKED)
 
 
-def test_without_an_advisory_source_the_check_is_unavailable(plan, tmp_path):
+def test_without_an_advisory_source_the_check_is_unavailable(plan: Plan, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     for where in (None, tmp_path / "nowhere", empty):
@@ -124,7 +131,9 @@ def test_without_an_advisory_source_the_check_is_unavailable(plan, tmp_path):
         ({"max_age": 86400.0}, -3, "dated in the future"),
     ],
 )
-def test_a_source_below_the_floor_is_unavailable(plan, floor, later, said):
+def test_a_source_below_the_floor_is_unavailable(
+    plan: Plan, floor: Mapping[str, Any], later: int, said: str
+) -> None:
     now = datetime.fromisoformat(NEWEST) + timedelta(days=later)
     found = scan(plan("jinja2==2.10\n", **floor), now=now)
     assert (found.outcome, found.cause) == (Outcome.INCONCLUSIVE, Cause.UNAVAILABLE)
@@ -132,20 +141,19 @@ def test_a_source_below_the_floor_is_unavailable(plan, floor, later, said):
     assert found.facts["advisory_records"] == "3"
 
 
-def test_a_source_at_the_floor_is_believed(plan):
+def test_a_source_at_the_floor_is_believed(plan: Plan, mirror: Path) -> None:
     now = datetime.fromisoformat(NEWEST) + timedelta(days=1)
-    assert not safety._unmet(safety.advisories.read_mirror(plan("").mirror), plan("", max_age=86400.0), now)
-    assert datetime.now(UTC) > now
+    assert not safety._unmet(read_mirror(mirror), plan("", max_age=86400.0), now)
 
 
-def test_a_damaged_source_is_an_error(plan, tmp_path):
+def test_a_damaged_source_is_an_error(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad/insecure.json").write_text("{}")
     assert attempt(scan, plan("jinja2==2.10\n", mirror=tmp_path / "bad")).outcome is Outcome.ERROR
 
 
-def test_a_missing_safety_is_an_error(plan, monkeypatch):
-    def missing(name):
+def test_a_missing_safety_is_an_error(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
@@ -180,7 +188,9 @@ WHOLE = {
         (json.dumps({**WHOLE, "announcements": [{"message": "is invalid"}]}), 0, "complained: is invalid"),
     ],
 )
-def test_a_safety_that_broke_did_not_pass(plan, tmp_path, monkeypatch, report, code, said):
+def test_a_safety_that_broke_did_not_pass(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any, code: int, said: str
+) -> None:
     """What a real Safety cannot be made to do."""
     stub = tmp_path / "modules/safety"
     stub.mkdir(parents=True)

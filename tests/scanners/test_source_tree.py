@@ -1,9 +1,11 @@
 """The source as a commit or a manifest, with real git repositories."""
 
 import subprocess
-import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from scanner_parts import Git, Project
 
 from harness.errors import ToolError
 from harness.scanners import source_tree
@@ -11,7 +13,7 @@ from harness.scanners.source_tree import state
 
 
 @pytest.fixture
-def repo(project, git, tmp_path, monkeypatch: pytest.MonkeyPatch):
+def repo(project: Project, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One commit in ``app``; the parent folder of the temporary files is no repository."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     app = project({"app.py": "x = 1\n", ".gitignore": "*.log\n", "sub/deep.py": "y = 1\n"})
@@ -21,7 +23,7 @@ def repo(project, git, tmp_path, monkeypatch: pytest.MonkeyPatch):
     return app
 
 
-def test_a_clean_tree_is_its_commit(repo, git, monkeypatch):
+def test_a_clean_tree_is_its_commit(repo: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
     (repo / "ignored.log").write_text("x")
     git(repo, "remote", "add", "origin", "https://user:secret@example.com/team/app.git")
     monkeypatch.setenv("GIT_DIR", "/nowhere")  # as inside a git hook
@@ -43,7 +45,9 @@ def test_a_clean_tree_is_its_commit(repo, git, monkeypatch):
         (lambda app: (app / "link").symlink_to("nowhere"), "link"),
     ],
 )
-def test_any_change_makes_it_dirty_and_another_digest(repo, git, change, name):
+def test_any_change_makes_it_dirty_and_another_digest(
+    repo: Path, git: Git, change: Callable[[Path], object], name: str
+) -> None:
     before = state(repo)
     change(repo)
     found = state(repo)
@@ -56,27 +60,27 @@ def test_any_change_makes_it_dirty_and_another_digest(repo, git, change, name):
     assert state(repo).subject.digest != found.subject.digest
 
 
-def test_a_staged_change_is_a_change(repo, git):
+def test_a_staged_change_is_a_change(repo: Path, git: Git) -> None:
     (repo / "app.py").write_text("x = 3\n")
     git(repo, "add", "app.py")
     assert state(repo).changed == ("app.py",)
 
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
-def test_changes_that_git_was_told_to_overlook_count(repo, git, flag):
+def test_changes_that_git_was_told_to_overlook_count(repo: Path, git: Git, flag: str) -> None:
     git(repo, "update-index", flag, "sub/deep.py")
     assert not state(repo).dirty
     (repo / "sub/deep.py").write_text("y = 2\n")
     assert state(repo).changed == ("sub/deep.py",)
 
 
-def test_configuration_cannot_hide_untracked_files(repo, git):
+def test_configuration_cannot_hide_untracked_files(repo: Path, git: Git) -> None:
     git(repo, "config", "status.showUntrackedFiles", "no")
     (repo / "new.py").write_text("")
     assert state(repo).changed == ("new.py",)
 
 
-def test_what_a_run_writes_is_no_change(repo):
+def test_what_a_run_writes_is_no_change(repo: Path) -> None:
     (repo / "reports/local").mkdir(parents=True)
     (repo / "reports/local/verdict.json").write_text("{}")
     assert state(repo).dirty
@@ -84,7 +88,7 @@ def test_what_a_run_writes_is_no_change(repo):
     assert state(repo, reports=repo).dirty  # a folder that holds the application hides nothing of it
 
 
-def test_a_monorepo_is_judged_below_the_application(repo, git):
+def test_a_monorepo_is_judged_below_the_application(repo: Path, git: Git) -> None:
     (repo / "app.py").write_text("x = 2\n")
     found = state(repo / "sub")
     assert not found.dirty
@@ -93,7 +97,7 @@ def test_a_monorepo_is_judged_below_the_application(repo, git):
     assert state(repo / "sub").changed == ("deep.py",)
 
 
-def test_an_ignored_folder_of_a_repository_is_not_named_by_its_commit(repo):
+def test_an_ignored_folder_of_a_repository_is_not_named_by_its_commit(repo: Path) -> None:
     (repo / "build.log").mkdir()
     (repo / "build.log/unpacked.py").write_text("")
     found = state(repo / "build.log")
@@ -101,7 +105,7 @@ def test_an_ignored_folder_of_a_repository_is_not_named_by_its_commit(repo):
     assert found.commit == ""
 
 
-def test_a_repository_without_a_commit_is_dirty(project, git, tmp_path):
+def test_a_repository_without_a_commit_is_dirty(project: Project, git: Git, tmp_path: Path) -> None:
     app = project({"app.py": ""})
     git(app, "init", "-q")
     git(app, "add", ".")
@@ -111,7 +115,9 @@ def test_a_repository_without_a_commit_is_dirty(project, git, tmp_path):
     assert set(found.subject.digest) == {"sha256"}
 
 
-def test_without_git_the_tree_is_a_manifest(project, tmp_path, monkeypatch):
+def test_without_git_the_tree_is_a_manifest(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # no git here
     app = project({"app.py": "x = 1\n", "__pycache__/a.pyc": "", "reports/r.json": ""})
     found = state(app, reports=app / "reports")
@@ -124,7 +130,7 @@ def test_without_git_the_tree_is_a_manifest(project, tmp_path, monkeypatch):
     assert state(app, reports=app / "reports").subject.digest["sha256"] != digest
 
 
-def test_a_submodule_counts_by_its_commit(repo, git, project, tmp_path):
+def test_a_submodule_counts_by_its_commit(repo: Path, git: Git, project: Project, tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     (inner / "a.py").write_text("")
@@ -143,19 +149,19 @@ def test_a_submodule_counts_by_its_commit(repo, git, project, tmp_path):
     assert state(repo).changed == ("inner",)
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="app does not exist"):
         state(tmp_path / "app")
 
 
-def test_git_that_refuses_is_an_error_and_not_no_git(repo):
+def test_git_that_refuses_is_an_error_and_not_no_git(repo: Path) -> None:
     (repo / ".git/config").write_text("[core\n")
     with pytest.raises(ToolError, match=r"git rev-parse failed in .*bad config"):
         state(repo)
 
 
-def test_git_that_hangs_is_an_error(repo, monkeypatch):
-    def hang(*args, **options):
+def test_git_that_hangs_is_an_error(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*args: object, **options: object) -> None:
         raise subprocess.TimeoutExpired("git", 60)
 
     monkeypatch.setattr(subprocess, "run", hang)
@@ -163,13 +169,12 @@ def test_git_that_hangs_is_an_error(repo, monkeypatch):
         state(repo)
 
 
-def test_a_file_that_cannot_be_read_is_an_error(project, monkeypatch):
+def test_a_file_that_cannot_be_read_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     app = project({"a.py": ""})
 
-    def refuse(self):
+    def refuse(self: Path) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(type(app), "read_bytes", refuse)  # root reads everything
     with pytest.raises(ToolError, match=r"cannot read .*a.py \(Permission denied\)"):
         source_tree.manifest(app, ["a.py"])
-    assert sys.platform == "linux"

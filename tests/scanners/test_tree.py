@@ -1,13 +1,16 @@
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.scanners.tree import show, walk
 
 
-def test_every_file_counts_but_caches_and_installed_environments(project):
+def test_every_file_counts_but_caches_and_installed_environments(project: Project) -> None:
     app = project(
         {
             "src/a.py": "",
@@ -26,20 +29,20 @@ def test_every_file_counts_but_caches_and_installed_environments(project):
     assert [show(path, app) for path in tree.left_out] == ["src/__pycache__", "src/venv"]
 
 
-def test_a_file_stands_for_itself(project):
+def test_a_file_stands_for_itself(project: Project) -> None:
     app = project({"a.py": ""})
     assert walk([app / "a.py"]).files == (app / "a.py",)
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="nowhere does not exist"):
         walk([tmp_path / "nowhere"])
 
 
-def test_a_folder_that_cannot_be_read_is_an_error(project, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_that_cannot_be_read_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     app = project({"src/a.py": ""})
 
-    def refuse(top, onerror):
+    def refuse(top: object, onerror: Callable[[OSError], object]) -> Iterator[Any]:
         onerror(PermissionError(13, "Permission denied", str(top)))
         return iter(())
 
@@ -48,5 +51,5 @@ def test_a_folder_that_cannot_be_read_is_an_error(project, monkeypatch: pytest.M
         walk([app / "src"])
 
 
-def test_paths_elsewhere_are_shown_whole():
+def test_paths_elsewhere_are_shown_whole() -> None:
     assert show(Path("/x/y"), Path("/z")) == "/x/y"
