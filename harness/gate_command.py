@@ -4,28 +4,25 @@
 `Request`, and in nothing else.
 """
 
-import difflib
 import getpass
 import json
 import os
-import re
-import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__, codec
 from harness.errors import ExitCode, GonogoError, UsageError
-from harness.gates import ALWAYS, GATES, plan, tables
+from harness.gate_request import Request, Run, validate
+from harness.gates import ALWAYS, plan, tables
 from harness.gates.context import GateContext
-from harness.model import Decided, Decision, ExpectedCheck, ExpectedGate, Phase, Record
-from harness.profile import Profile
+from harness.model import Decided, Decision, Record
 from harness.profile.digest import policy_digest, policy_document
-from harness.profile.loader import bind, load_profile
+from harness.profile.loader import bind
 from harness.report import render_all
 from harness.report.terminal import LiveView, summary
 from harness.resources import shipped
@@ -35,7 +32,7 @@ from harness.run.watcher import supervised
 from harness.scanners import source_tree
 from harness.verdict import info as verdict_info
 from harness.verdict import store
-from harness.verdict.info import RunInfo, image_check
+from harness.verdict.info import RunInfo
 from harness.verdict.reading import encode
 from harness.verdict.statement import build, placeholder
 
@@ -48,61 +45,10 @@ EXIT = {
 }
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a caller asks for, as it was written; nothing here is validated yet.
-
-    `trial` is ``gonogo try``: the gates asked for, no verdict. `refused` are selections of the surrounding pytest
-    run, which a gate run does not know.
-    """
-
-    profile: str
-    phase: str = Phase.PRE_DEPLOY
-    images: tuple[str, ...] = ()
-    overrides: tuple[str, ...] = ()
-    gates: tuple[str, ...] = ()
-    keep_going: bool = False
-    profiles: str = "profiles"
-    stand_in: str = ""
-    faults: tuple[str, ...] = ()
-    trial: bool = False
-    as_json: bool = False
-    refused: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Run:
-    """A validated request on its way: the run's names, folders, plan and surroundings."""
-
-    request: Request
-    root: Path
-    phase: Phase
-    profile: Profile
-    images: Mapping[str, str]
-    gates: tuple[ExpectedGate, ...]
-    checks: tuple[ExpectedCheck, ...]
-    selected: frozenset[str]
-    run_id: str
-    started: datetime
-    home: Path
-    """``reports/<profile>/<phase>``."""
-    environ: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """The run's own folder."""
-        return store.run_folder(self.home, self.run_id)
-
-    @property
-    def partial(self) -> bool:
-        """Whether gates of the profile were left out."""
-        return {gate.name for gate in self.gates} != self.selected
-
-
 def main(request: Request) -> int:
     """Run the gates and return the exit code; expected errors are printed here, with what to do."""
     try:
-        run = _validate(request)
+        run = validate(request)
         return supervised(lambda: _guarded(run))
     except GonogoError as error:
         print(f"gonogo: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
@@ -118,115 +64,6 @@ def _guarded(run: Run) -> int:
             ledger.append(run.folder / ledger.NAME, "aborted", reason=error.message)
         print(f"gonogo: {error}", file=sys.stderr)  # noqa: T201
         return ExitCode.ERROR if error.exit_code is ExitCode.GO else error.exit_code
-
-
-# What is asked for
-
-
-def _validate(request: Request) -> Run:
-    if request.refused:
-        raise UsageError(
-            f"a gate run cannot be narrowed by {' '.join(request.refused)}",
-            hint="name whole gates with --gonogo-gates, or declare exclude_markers in the profile",
-        )
-    if request.trial and os.environ.get("CI", "").lower() in ("true", "1"):
-        raise UsageError("`gonogo try` gives no verdict and does not run in CI", hint="use `gonogo gate`")
-    phase = _phase(request.phase)
-    profile = load_profile(
-        request.profile,
-        tables(),
-        folder=Path(request.profiles),
-        overrides=request.overrides,
-        environ=os.environ,
-    )
-    if not profile.phases.get(phase):
-        raise UsageError(
-            f"profile {profile.name!r} has no gates in phase {phase}",
-            hint=f"its phases: {', '.join(str(p) for p in profile.phases) or 'none'}; see `gonogo profile show`",
-        )
-    if (request.faults or request.stand_in) and not profile.local.stand_in:
-        raise UsageError(
-            f"profile {profile.name!r} has no stand-in to attach or to break", hint="use --profile local"
-        )
-    gates, checks = plan(profile, phase)
-    selected = _selected(request, gates)
-    if request.trial:
-        gates = tuple(gate for gate in gates if gate.name in selected)
-        checks = tuple(check for check in checks if check.gate in selected)
-    images = _images(request, profile)
-    started = datetime.now(UTC)
-    root = Path.cwd()
-    kind = f"try-{phase}" if request.trial else str(phase)
-    home = (root / profile.reports.path).resolve() / profile.name / kind
-    return Run(
-        request=request,
-        root=root,
-        phase=phase,
-        profile=profile,
-        images=images,
-        gates=gates,
-        checks=(*checks, *(image_check(name) for name in images)),
-        selected=selected,
-        run_id=f"{started:%Y%m%dT%H%M%S}Z-{secrets.token_hex(3)}",
-        started=started,
-        home=home,
-        environ=dict(os.environ),
-    )
-
-
-def _phase(text: str) -> Phase:
-    try:
-        return Phase(text)
-    except ValueError:
-        raise UsageError(
-            f"unknown phase {text!r}{_near(text, [str(phase) for phase in Phase])}",
-            hint=f"one of {', '.join(Phase)}",
-        ) from None
-
-
-def _selected(request: Request, gates: tuple[ExpectedGate, ...]) -> frozenset[str]:
-    names = {gate.name for gate in gates}
-    for name in request.gates:
-        if name not in GATES:
-            raise UsageError(
-                f"unknown gate {name!r}{_near(name, GATES)}", hint=f"one of {', '.join(sorted(names))}"
-            )
-        if name not in names:
-            raise UsageError(
-                f"profile {request.profile!r} has no gate {name!r} in this phase",
-                hint=f"it has {', '.join(sorted(names))}",
-            )
-    return frozenset({*request.gates, ALWAYS} if request.gates else names)
-
-
-def _images(request: Request, profile: Profile) -> dict[str, str]:
-    """``api=v1.2.3`` or ``api@sha256:…`` -> name and reference."""
-    found: dict[str, str] = {}
-    for text in request.images:
-        match = re.fullmatch(r"([^=@\s]+)(?:=|@(?=sha256:))(\S+)", text)
-        if match is None:
-            raise UsageError(
-                f"--image {text!r} is not an image", hint="write NAME=TAG, e.g. --image api=v1.2.3"
-            )
-        name, reference = match.groups()
-        if name not in profile.app.images:
-            known = ", ".join(sorted(profile.app.images)) or "none"
-            raise UsageError(
-                f"the profile knows no image {name!r}{_near(name, profile.app.images)}",
-                hint=f"[app] images has {known}",
-            )
-        if name in found:
-            raise UsageError(f"--image {name} was given twice", hint="an image has one tag")
-        found[name] = reference
-    return found
-
-
-def _near(text: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(text, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-# The run
 
 
 def _execute(run: Run) -> int:

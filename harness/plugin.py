@@ -46,7 +46,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     profile = config.getoption("--gonogo")
     if profile is None or config.getoption("--gonogo-context") is not None:
         return None
-    from harness.gate_command import Request, main
+    from harness.gate_command import main
+    from harness.gate_request import Request
 
     request = Request(
         profile=profile,

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from harness.gate_command import Request, main
+from harness.gate_command import main
+from harness.gate_request import Request
 
 _Images = Annotated[
     list[str],

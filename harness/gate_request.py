@@ -1,0 +1,178 @@
+"""What a caller asks of a gate run, and the validated run that comes of it. Nothing is begun here."""
+
+import difflib
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.gates import ALWAYS, GATES, plan, tables
+from harness.model import ExpectedCheck, ExpectedGate, Phase
+from harness.profile import Profile
+from harness.profile.loader import load_profile
+from harness.verdict import store
+from harness.verdict.info import image_check
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller asks for, as it was written; nothing here is validated yet.
+
+    `trial` is ``gonogo try``: the gates asked for, no verdict. `refused` are selections of the surrounding pytest
+    run, which a gate run does not know.
+    """
+
+    profile: str
+    phase: str = Phase.PRE_DEPLOY
+    images: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    keep_going: bool = False
+    profiles: str = "profiles"
+    stand_in: str = ""
+    faults: tuple[str, ...] = ()
+    trial: bool = False
+    as_json: bool = False
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A validated request on its way: the run's names, folders, plan and surroundings."""
+
+    request: Request
+    root: Path
+    phase: Phase
+    profile: Profile
+    images: Mapping[str, str]
+    gates: tuple[ExpectedGate, ...]
+    checks: tuple[ExpectedCheck, ...]
+    selected: frozenset[str]
+    run_id: str
+    started: datetime
+    home: Path
+    """``reports/<profile>/<phase>``."""
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder."""
+        return store.run_folder(self.home, self.run_id)
+
+    @property
+    def partial(self) -> bool:
+        """Whether gates of the profile were left out."""
+        return {gate.name for gate in self.gates} != self.selected
+
+
+def validate(request: Request) -> Run:
+    """Make a run of a request; nothing is begun and nothing written.
+
+    Raises:
+        UsageError: it cannot mean anything; the message names the option and what is near.
+        ProfileError: the profile does not validate.
+    """
+    if request.refused:
+        raise UsageError(
+            f"a gate run cannot be narrowed by {' '.join(request.refused)}",
+            hint="name whole gates with --gonogo-gates, or declare exclude_markers in the profile",
+        )
+    if request.trial and os.environ.get("CI", "").lower() in ("true", "1"):
+        raise UsageError("`gonogo try` gives no verdict and does not run in CI", hint="use `gonogo gate`")
+    phase = _phase(request.phase)
+    profile = load_profile(
+        request.profile,
+        tables(),
+        folder=Path(request.profiles),
+        overrides=request.overrides,
+        environ=os.environ,
+    )
+    if not profile.phases.get(phase):
+        raise UsageError(
+            f"profile {profile.name!r} has no gates in phase {phase}",
+            hint=f"its phases: {', '.join(str(p) for p in profile.phases) or 'none'}; see `gonogo profile show`",
+        )
+    if (request.faults or request.stand_in) and not profile.local.stand_in:
+        raise UsageError(
+            f"profile {profile.name!r} has no stand-in to attach or to break", hint="use --profile local"
+        )
+    gates, checks = plan(profile, phase)
+    selected = _selected(request, gates)
+    if request.trial:
+        gates = tuple(gate for gate in gates if gate.name in selected)
+        checks = tuple(check for check in checks if check.gate in selected)
+    images = _images(request, profile)
+    started = datetime.now(UTC)
+    root = Path.cwd()
+    kind = f"try-{phase}" if request.trial else str(phase)
+    home = (root / profile.reports.path).resolve() / profile.name / kind
+    return Run(
+        request=request,
+        root=root,
+        phase=phase,
+        profile=profile,
+        images=images,
+        gates=gates,
+        checks=(*checks, *(image_check(name) for name in images)),
+        selected=selected,
+        run_id=f"{started:%Y%m%dT%H%M%S}Z-{secrets.token_hex(3)}",
+        started=started,
+        home=home,
+        environ=dict(os.environ),
+    )
+
+
+def _phase(text: str) -> Phase:
+    try:
+        return Phase(text)
+    except ValueError:
+        raise UsageError(
+            f"unknown phase {text!r}{_near(text, [str(phase) for phase in Phase])}",
+            hint=f"one of {', '.join(Phase)}",
+        ) from None
+
+
+def _selected(request: Request, gates: tuple[ExpectedGate, ...]) -> frozenset[str]:
+    names = {gate.name for gate in gates}
+    for name in request.gates:
+        if name not in GATES:
+            raise UsageError(
+                f"unknown gate {name!r}{_near(name, GATES)}", hint=f"one of {', '.join(sorted(names))}"
+            )
+        if name not in names:
+            raise UsageError(
+                f"profile {request.profile!r} has no gate {name!r} in this phase",
+                hint=f"it has {', '.join(sorted(names))}",
+            )
+    return frozenset({*request.gates, ALWAYS} if request.gates else names)
+
+
+def _images(request: Request, profile: Profile) -> dict[str, str]:
+    """``api=v1.2.3`` or ``api@sha256:…`` -> name and reference."""
+    found: dict[str, str] = {}
+    for text in request.images:
+        match = re.fullmatch(r"([^=@\s]+)(?:=|@(?=sha256:))(\S+)", text)
+        if match is None:
+            raise UsageError(
+                f"--image {text!r} is not an image", hint="write NAME=TAG, e.g. --image api=v1.2.3"
+            )
+        name, reference = match.groups()
+        if name not in profile.app.images:
+            known = ", ".join(sorted(profile.app.images)) or "none"
+            raise UsageError(
+                f"the profile knows no image {name!r}{_near(name, profile.app.images)}",
+                hint=f"[app] images has {known}",
+            )
+        if name in found:
+            raise UsageError(f"--image {name} was given twice", hint="an image has one tag")
+        found[name] = reference
+    return found
+
+
+def _near(text: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(text, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
