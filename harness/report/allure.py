@@ -16,7 +16,7 @@ from typing import Any
 
 from allure_commons import model2
 
-from harness.model import Decided, Decision, Evidence, Record, ThresholdResult
+from harness.model import CheckResult, Decided, Decision, Evidence, Record, ThresholdResult
 from harness.report.files import inside, write_folder
 from harness.report.text import EXIT_TEXT, bounded, clean, one_line
 from harness.report.view import Case, State, View, view
@@ -100,14 +100,11 @@ class _Writer:
         start = _millis(case.result.started) if case.result and case.result.started else self._started
         result.start, result.stop = start, start + (round(case.result.duration * 1000) if case.result else 0)
         if case.result is not None:
-            self._seen(case, result, number)
+            self._seen(case.result, result, number)
         self._write(result, f"{self._info.run_id}/{number}/{case.id}")
 
-    def _seen(self, case: Case, result: Any, number: int) -> None:  # noqa: ANN401 - allure's classes carry no types
+    def _seen(self, seen: CheckResult, result: Any, number: int) -> None:  # noqa: ANN401 - allure's classes carry no types
         """What a check that reported saw: thresholds, attempts, facts, files."""
-        seen = case.result
-        if seen is None:
-            return
         if seen.resource:
             result.labels += _labels(tag=f"resource:{one_line(seen.resource)}")
             result.parameters.append(model2.Parameter(name="resource", value=clean(seen.resource)))

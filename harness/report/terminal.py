@@ -33,15 +33,25 @@ _NEXT = {
     Decision.ERROR: "Repair what broke, the gate itself or its tool, then run `gonogo gate {where}` again.",
     Decision.PENDING: "Nothing may use this verdict yet; `gonogo gate {where}` makes a new one.",
 }
+_TRIAL = "This was a trial of some gates: there is no verdict, and nothing may be deployed on it."
 _TOLD_ELSEWHERE = ("blocked", "skipped")
 """Reasons that the table of gates and the list of skips tell already."""
 
 
 def summary(
-    console: Console, info: RunInfo, record: Record, decided: Decided, files: Mapping[str, Path]
+    console: Console,
+    info: RunInfo,
+    record: Record,
+    decided: Decided,
+    files: Mapping[str, Path],
+    *,
+    trial: bool = False,
 ) -> None:
-    """Print a run's outcome: the decision, what it rests on, where the files are and what to do next."""
-    page = _Page(tolerant(console), info, view(record, decided))
+    """Print a run's outcome: the decision, what it rests on, where the files are and what to do next.
+
+    A `trial` wrote no verdict, so nothing is said about using one.
+    """
+    page = _Page(tolerant(console), info, view(record, decided), trial=trial)
     width = min(console.width, _WIDTH)
     for part in page.parts(files):
         console.print(part, width=width)
@@ -50,7 +60,8 @@ def summary(
 class _Page:
     """The parts of a summary, top to bottom."""
 
-    def __init__(self, console: Console, info: RunInfo, seen: View) -> None:
+    def __init__(self, console: Console, info: RunInfo, seen: View, *, trial: bool = False) -> None:
+        self._trial = trial
         self._console = console
         self._info = info
         self._seen = seen
@@ -90,9 +101,10 @@ class _Page:
             about.append(f"attempt {info.attempt}")
         if info.finished:
             about.append(f"took {seconds((info.finished - info.started).total_seconds())}")
-        if info.expires:
+        if info.expires and not self._trial:
             about.append(f"valid until {info.expires:%Y-%m-%d %H:%M}Z")
-        lines: list[RenderableType] = [head, Text(EXIT_TEXT[self._seen.decision])]
+        tried = f"What was tried {'holds' if self._seen.decision is Decision.GO else 'does not hold'}."
+        lines: list[RenderableType] = [head, Text(tried if self._trial else EXIT_TEXT[self._seen.decision])]
         lines.append(
             Text(" · ".join(about) if not self._console.options.ascii_only else ", ".join(about), style=QUIET)
         )
@@ -258,9 +270,10 @@ class _Page:
         decision, info = self._seen.decision, self._info
         phase = "" if info.phase is Phase.PRE_DEPLOY else f" --phase {info.phase}"
         where = f"--profile {info.profile}{phase}"
-        told = _NEXT[decision].format(where=where)
+        told = _TRIAL if self._trial else _NEXT[decision].format(where=where)
+        code = int(decision is not Decision.GO) if self._trial else ExitCode[decision.name].value
         head = Text(f"{decision}", style=f"bold {DECISIONS[decision]}")
-        head.append(f" (exit {ExitCode[decision.name].value})  ", style=f"not bold {QUIET}")
+        head.append(f" (exit {code})  ", style=f"not bold {QUIET}")
         return Group(
             Rule(style=QUIET, characters=self._draw("─")), head.append(told, style="not bold default")
         )

@@ -275,7 +275,7 @@ _NASTY = st.sampled_from(
     ]
 )
 _TEXT = st.lists(st.one_of(_NASTY, st.text(max_size=8)), max_size=4).map("".join)
-_REASON = _TEXT.map(lambda text: text or "because")
+_REASON = _TEXT.map(lambda text: text if text.strip() else "because")
 _GATE = st.sampled_from(["unit", "security", "integration", "load"])
 _CHECKS = [f"module.check_{number}" for number in range(4)]
 _TIMES = st.floats(min_value=0, max_value=5000)

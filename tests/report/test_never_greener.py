@@ -19,7 +19,7 @@ from harness.report.terminal import summary
 from harness.report.view import view
 
 Runs = st.SearchStrategy[Any]
-EXAMPLES = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @EXAMPLES

@@ -136,3 +136,21 @@ def test_html_is_made_in_one_place() -> None:
         '<a href="&quot;" aria-hidden="true">&lt;<b>x</b></a>'
     )
     assert join(["<", Html("<")]) == "&lt;<"
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_has_contrast(scheme: int) -> None:
+    """At least 4.5 : 1 on both grounds (WCAG 2.2, 1.4.3)."""
+    css = review.TEMPLATE.read_text()
+    colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", css.split(":root {")[scheme + 1].split("}")[0]))
+    for ground in (colours.pop("page"), colours.pop("panel")):
+        for name in colours.keys() - {"line"}:
+            lighter, darker = sorted((luminance(colours[name]), luminance(ground)), reverse=True)
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, name

@@ -162,3 +162,18 @@ def test_colour_means_something(good: Any, bad: Any) -> None:
 
     assert "\x1b[31m" not in coloured(good)
     assert "\x1b[31mfail" in coloured(bad)
+
+
+def test_a_trial_promises_nothing(good: Any, bad: Any) -> None:
+    for run, code in ((good, 0), (bad, 1)):
+        console = Console(file=StringIO(), width=110, color_system=None)
+        summary(console, run.info, run.record, run.decided, {}, trial=True)
+        assert isinstance(console.file, StringIO)
+        text = console.file.getvalue()
+        assert (
+            f"\n{run.decided.decision} (exit {code})  This was a trial of some gates: there is no verdict"
+            in text
+        )
+        assert "The release may" not in text
+        assert "valid until" not in text
+        assert "gonogo verify" not in text
