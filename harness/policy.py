@@ -54,6 +54,7 @@ _BROKEN_ENDS = {
     SessionEnd.CRASHED: "crashed",
     SessionEnd.INTERRUPTED: "was interrupted",
 }
+_OUTCOMES = frozenset(Outcome)
 _NO_CHECKS = 5
 """pytest's exit code where it collected nothing."""
 
@@ -233,8 +234,9 @@ class _Gate:
         if run.end is SessionEnd.COMPLETED:
             self._judge_exit_code(run.exit_code)
         else:
-            text = f"the gate {_BROKEN_ENDS[run.end]}" + (f": {run.detail}" if run.detail else "")
-            self._add(run.end.value, text, Decision.ERROR, hint="see the gate's log in the run's folder")
+            how = _BROKEN_ENDS.get(run.end, f"ended in no known way ({run.end})")
+            text = f"the gate {how}" + (f": {run.detail}" if run.detail else "")
+            self._add(str(run.end), text, Decision.ERROR, hint="see the gate's log in the run's folder")
         self._judge_results()
         self._judge_completeness(run)
         self._judge_skips()
@@ -333,6 +335,8 @@ def _judge(result: CheckResult, policy: Policy) -> Reason | None:
     def reason(code: str, text: str, decision: Decision) -> Reason:
         return Reason(code, text, decision, result.gate, result.id, result.hint)
 
+    if result.outcome not in _OUTCOMES:
+        return reason("error", f"{result.outcome!r} is no outcome", Decision.ERROR)
     match result.outcome:
         case Outcome.ERROR:
             return reason("error", result.reason, Decision.ERROR)
@@ -344,8 +348,7 @@ def _judge(result: CheckResult, policy: Policy) -> Reason | None:
             return reason(str(result.cause), result.reason, Decision.INCONCLUSIVE)
         case Outcome.SKIPPED:
             return None
-        case Outcome.PASSED:
-            return _judge_thresholds(result, reason)
+    return _judge_thresholds(result, reason)
 
 
 def _judge_thresholds(result: CheckResult, reason: Callable[[str, str, Decision], Reason]) -> Reason | None:

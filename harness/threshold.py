@@ -147,7 +147,7 @@ def show(value: Fraction | None, unit: Unit, *, beside: Fraction | None = None) 
     """Format for people. Never compare the result.
 
     A value never reads like a number of two decimals that it is not: 94.996 % does not become 95 %. With `beside`,
-    the limit it is shown next to, it never reads like that limit either, however many decimals the limit has.
+    the limit it is shown next to, it never reads like that limit either, as long as that has at most nine decimals.
     """
     if value is None:
         return "no data"
@@ -166,8 +166,7 @@ def _scale(value: Fraction, unit: Unit) -> tuple[Fraction, str]:
             return Fraction(1), "/s"
         case Unit.BYTES:
             return (Fraction(1, 1000**2), " MB") if abs(value) >= 1000**2 else (Fraction(1), " B")
-        case Unit.COUNT:
-            return Fraction(1), ""
+    return Fraction(1), ""
 
 
 def _digits(value: Fraction, beside: Fraction | None) -> str:

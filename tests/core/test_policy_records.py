@@ -29,6 +29,7 @@ from harness.model import (
     ExpectedCheck,
     ExpectedGate,
     GateOutcome,
+    GateRun,
     Record,
     SessionEnd,
 )
@@ -133,6 +134,14 @@ def test_a_session_that_did_not_end_well_is_an_error(end: SessionEnd, said: str)
     assert (verdict.outcome, verdict.decision) == (GateOutcome.ERROR, ERROR)
     assert [(r.code, r.text) for r in verdict.reasons] == [(end.value, said)]
     assert gate_of(one_gate(ABSENT, run=ran(end=end))).outcome is GateOutcome.ERROR
+
+
+def test_values_that_no_type_knows_read_as_error() -> None:
+    """Reading refuses them; whoever builds a record by hand is no better off."""
+    vanished = GateRun("integration", "vanished")  # type: ignore[arg-type]
+    great = CheckResult("integration.suite.a", "integration", "great", reason="why not")  # type: ignore[arg-type]
+    assert decide(one_gate(check("a"), run=vanished)).decision is ERROR
+    assert decide(one_gate(great)).decision is ERROR
 
 
 @pytest.mark.parametrize(
