@@ -17,7 +17,7 @@ from typing import Any, Literal
 from harness import process
 from harness.model import Cause, Finding, Measurement, Outcome
 from harness.scanners.environment import tool_environment
-from harness.scanners.interface import BrokenToolError, Report, Scan, exited
+from harness.scanners.interface import BrokenToolError, Report, Scan, counted, exited
 from harness.scanners.tree import Tree, show, walk
 
 Level = Literal["low", "medium", "high"]
@@ -187,13 +187,12 @@ def _judge(
     first = _sorted(over)[0].finding
     return Scan(
         Outcome.FAILED,
-        f"{len(over)} weaknesses of at least {what.severity} severity and {what.confidence} confidence, "
+        f"{counted(len(over), 'weakness', 'weaknesses')} of at least {what.severity} severity and {what.confidence} confidence, "
         f"first {first.rule} at {first.path}:{first.line}",
         "correct them, or mark a reviewed line with `# nosec RULE` and the reason",
         findings=findings,
         measurements=measurements,
         facts=facts,
-        diagnosis=tuple(f"{f.path}:{f.line} {f.rule} {f.severity}: {f.message}" for f in findings[:20]),
         reports=reports,
     )
 

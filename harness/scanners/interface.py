@@ -153,6 +153,11 @@ def tell(check: Recorder, scan: Scan) -> None:
             check.error(scan.reason, hint=scan.hint)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 problem``, ``2 problems``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def tool_budget(budget: float) -> float:
     """The seconds a tool may take of its gate's budget: a little less, so that the check can still tell about it."""
     return 0.95 * budget

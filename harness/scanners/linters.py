@@ -15,7 +15,7 @@ from typing import Any
 from harness import process
 from harness.model import Cause, Finding, Measurement, Outcome
 from harness.scanners.environment import tool_environment
-from harness.scanners.interface import BrokenToolError, Report, Scan, exited
+from harness.scanners.interface import BrokenToolError, Report, Scan, counted, exited
 from harness.scanners.tree import show, walk
 
 _BROKE = re.compile(r"^Traceback \(most recent call last\)|: No module named ", re.MULTILINE)
@@ -24,7 +24,6 @@ _RUFF_FORMAT_COUNT = re.compile(r"(\d+) files? (?:already formatted|would be ref
 _RUFF_SUFFIXES = (".py", ".pyi", ".pyw", ".ipynb")
 _PLACE = re.compile(r"^(?P<path>[^\s:][^:\n]*):(?P<line>\d+)(?::\d+)?:?\s+(?P<message>\S.*)$")
 _FORMAT = re.compile(r"^[Ww]ould reformat:? (?P<path>.+)$")
-_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -97,15 +96,13 @@ def _files_read(what: LintRun, job: process.Finished, on_disk: int) -> int:
 
 
 def _failed(what: LintRun, seen: Scan, findings: tuple[Finding, ...]) -> Scan:
-    told = [_told(finding) for finding in findings[:_SHOWN]]
     return Scan(
         Outcome.FAILED,
-        f"{what.name} found {len(findings)} problem{'' if len(findings) == 1 else 's'}, first: {told[0]}",
+        f"{what.name} found {counted(len(findings), 'problem')}, first: {_told(findings[0])}",
         f"run `{_by_hand(what)}` in the application and correct what it finds",
         findings=findings,
         measurements=seen.measurements,
         facts=seen.facts,
-        diagnosis=tuple(told),
         reports=seen.reports,
     )
 

@@ -22,6 +22,7 @@ from harness.model import Cause, Finding, Measurement, Outcome, Unit
 from harness.scanners import advisories, requirements
 from harness.scanners.environment import tool_environment
 from harness.scanners.interface import BrokenToolError, Report, Scan, exited
+from harness.scanners.interface import counted as number
 from harness.scanners.requirements import Requirements
 
 _FOUND = 64
@@ -234,7 +235,6 @@ def _judge(
             Measurement.of("vulnerabilities", len(counted), Unit.COUNT, sample=checked),
         ),
         facts={**facts, "packages_checked": str(checked), "ignored": str(len(ignored))},
-        diagnosis=tuple(f"{f.path}:{f.line} {f.rule} {f.message}" for f in findings[:20]),
         reports=reports,
     )
     if listed.unchecked:
@@ -242,9 +242,13 @@ def _judge(
         return replace(
             seen,
             outcome=Outcome.ERROR,
-            reason=f"{len(listed.unchecked)} requirements were not checked, first {first.text!r} "
+            reason=f"not checked: {number(len(listed.unchecked), 'requirement')}, first {first.text!r} "
             f"({first.path}:{first.line}, {first.why})"
-            + (f"; {len(counted)} vulnerabilities in the others" if counted else ""),
+            + (
+                f"; {number(len(counted), 'known vulnerability', 'known vulnerabilities')} in the others"
+                if counted
+                else ""
+            ),
             hint="pin every package with ==, e.g. with `pip freeze`, `pip-compile` or `uv pip compile`",
         )
     if counted:
@@ -252,8 +256,8 @@ def _judge(
         return replace(
             seen,
             outcome=Outcome.FAILED,
-            reason=f"{len(counted)} known vulnerabilities in {len(names)} packages: {', '.join(names[:5])}"
-            + (" …" if len(names) > 5 else ""),
+            reason=f"{number(len(counted), 'known vulnerability', 'known vulnerabilities')} "
+            f"in {number(len(names), 'package')}: {', '.join(names[:5])}" + (" …" if len(names) > 5 else ""),
             hint="upgrade to a version that fixes them (see the findings), or ignore a reviewed id in the profile",
         )
     return seen
