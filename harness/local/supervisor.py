@@ -126,6 +126,8 @@ class _StandIn:
         for opened in self._sockets.values():
             opened.close()
         _say("ready", {"environ": self._exported(), "folder": str(self._folder), "pid": os.getpid()})
+        self._owner.until(lambda: provision.poll() is not None, "ending the provisioner")
+        self._children.end("provision")
 
     def _url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._ports[name]}"
@@ -256,7 +258,6 @@ class _StandIn:
             *lines, received = (received + piece).split(b"\n")
             for line in lines:
                 if self._obey(json.loads(line)):
-                    self._children.end("provision")
                     return
         raise _broken("provision", self._children)
 
