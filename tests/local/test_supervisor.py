@@ -56,7 +56,7 @@ def test_a_port_that_somebody_took_is_not_the_last(
 
 def test_sql_that_fails_is_an_error(stand_in: supervisor._StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "setup", lambda *_: "CREATE NONSENSE;\n")
-    with pytest.raises(ToolError, match="setup broke: .*syntax error"):
+    with pytest.raises(ToolError, match=r"setup broke: .*syntax error"):
         stand_in._database()
 
 
@@ -64,7 +64,7 @@ def test_a_server_that_cannot_run_is_an_error(
     stand_in: supervisor._StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "_SETTINGS", ("shared_buffers=nonsense",))
-    with pytest.raises(ToolError, match="postgres broke: .*shared_buffers"):
+    with pytest.raises(ToolError, match=r"postgres broke: .*shared_buffers"):
         stand_in._database()
 
 
