@@ -256,8 +256,12 @@ def database() -> Iterator[Database]:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         home = Path(folder)
         home.chmod(0o755)
-        programs = home / "pg"
-        shutil.copytree(Path(spec.origin).parent / "pginstall", programs, symlinks=True)
+        package = Path(spec.origin).parent
+        programs = home / package.name / "pginstall18"
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(package / "pginstall18" / part, programs / part, symlinks=True)
+        libraries = f"{package.name}.libs"
+        shutil.copytree(package.parent / libraries, home / libraries)
         root = os.getuid() == 0
         user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if root else {}
         (home / "password").write_text("correct-horse-battery")
