@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -181,37 +182,33 @@ def tree_memory(pid: int) -> int:
 def end_tree(pid: int, *, grace: float = 0.0, mark: str = "") -> None:
     """End a process, its descendants, its group and whatever carries `mark`: ask first where `grace` allows, then insist.
 
-    Returns when they are gone; does nothing where they are gone already. The caller still reaps `pid` if it is
-    its child: nothing here takes an exit status away from it.
+    Returns when they are gone, or after `_ROUNDS` tries; does nothing where they are gone already. The caller still
+    reaps `pid` if it is its child: nothing here takes an exit status away from it.
     """
-    members = _members(pid, mark)
     if grace:
-        for process in members:
-            _signal(process, signal.SIGTERM)
-        _wait_gone(members, grace)
+        _wait_gone(_send(pid, mark, signal.SIGTERM), grace)
     for _ in range(_ROUNDS):
         # Again and again: what forks while it is being ended turns up in the next round.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
-        members = _members(pid, mark)
+        members = _send(pid, mark, signal.SIGKILL)
         if not members:
             return
-        for process in members:
-            _signal(process, signal.SIGKILL)
         _wait_gone(members, 1.0)
 
 
-def _members(pid: int, mark: str) -> "list[psutil.Process]":
-    """What belongs to a job and lives: the tree below `pid`, and what carries the mark."""
+def _send(pid: int, mark: str, number: signal.Signals) -> "list[psutil.Process]":
+    """Signal what belongs to a job and lives: once, and as soon as it is found, before it forks again."""
     import psutil
 
-    found = {process.pid: process for process in [*_tree(pid), *(_carriers(mark) if mark else ())]}
-    living: list[psutil.Process] = []
-    for process in found.values():
+    signalled: dict[int, psutil.Process] = {}
+    for process in chain(_tree(pid), _carriers(mark) if mark else ()):
         with suppress(psutil.Error):
-            if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-                living.append(process)
-    return living
+            alive = process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+            if alive and process.pid not in signalled:
+                process.send_signal(number)
+                signalled[process.pid] = process
+    return list(signalled.values())
 
 
 def _tree(pid: int) -> "list[psutil.Process]":
@@ -236,13 +233,6 @@ def _carriers(mark: str) -> "Iterable[psutil.Process]":
             variables = (entry / "environ").read_bytes().split(b"\0")
             if any(each == wanted or each.startswith(wanted + b"/") for each in variables):
                 yield psutil.Process(int(entry.name))
-
-
-def _signal(process: "psutil.Process", number: signal.Signals) -> None:
-    import psutil
-
-    with suppress(psutil.Error):
-        process.send_signal(number)
 
 
 def _wait_gone(processes: "Iterable[psutil.Process]", timeout: float) -> None:
