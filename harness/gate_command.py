@@ -81,7 +81,7 @@ def _execute(run: Run) -> int:
     files = render_all(run.folder, info, record, decided)
     if not run.request.trial:
         files = {"verdict": run.home / store.FILE if newest else run.folder / store.FILE, **files}
-    summary(console, info, record, decided, files)
+    summary(console, info, record, decided, files, trial=run.request.trial)
     if not newest:
         console.print("A later run has begun; its verdict is the newest, not this one.", style="yellow")
     store.prune(run.home, run.profile.reports.keep)

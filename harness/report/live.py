@@ -114,10 +114,10 @@ class LiveView:
             row = self._row(result.gate)
             row.counts[result.outcome] += 1
             row.last = name
-            if result.outcome is Outcome.PASSED:
+            # Skips of one gate share their cause: the line that ends the gate counts them and tells it once.
+            if result.outcome in (Outcome.PASSED, Outcome.SKIPPED):
                 return
-            if result.outcome is not Outcome.SKIPPED:
-                self._recent.append((str(result.outcome), one_line(f"{result.id}  {result.reason}", _LINE)))
+            self._recent.append((str(result.outcome), one_line(f"{result.id}  {result.reason}", _LINE)))
             row.told += 1
             told = row.told
         if told <= _TOLD:

@@ -196,7 +196,8 @@ class _Page:
 
     def _general(self) -> list[RenderableType]:
         """What no single check stands for: a budget, a floor, a run of only some gates."""
-        told = [reason for reason in self._seen.general if reason.code not in _TOLD_ELSEWHERE]
+        elsewhere = {*_TOLD_ELSEWHERE, *(("not_run",) if self._info.partial else ())}
+        told = [reason for reason in self._seen.general if reason.code not in elsewhere]
         lines: list[RenderableType] = []
         for reason in told:
             name = f"gate {reason.gate}" if reason.gate else "the run"
