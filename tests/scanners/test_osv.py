@@ -27,11 +27,14 @@ EVENTS = st.lists(
 
 
 def directly(version: Version, events: Sequence[tuple[str, Version | None]]) -> bool:
-    """The evaluation algorithm of the OSV schema, for events at different versions."""
+    """The evaluation algorithm of the OSV schema, for events at different versions; "introduced 0" is before all."""
     lowest = Version("0.dev0")
     vulnerable = False
-    for kind, at in sorted(events, key=lambda event: event[1] or lowest):
-        if kind == "introduced" and (at is None or version >= at):
+    for kind, at in sorted(
+        events,
+        key=lambda event: lowest if event[0] == "introduced" and str(event[1]) == "0" else event[1] or lowest,
+    ):
+        if kind == "introduced" and (at is None or str(at) == "0" or version >= at):
             vulnerable = True
         elif at is not None and (
             (kind == "fixed" and version >= at) or (kind == "last_affected" and version > at)
