@@ -1,6 +1,7 @@
 """Real parts to ask: the emulator (with and without IAM), a PostgreSQL, and servers that misbehave."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -133,6 +134,20 @@ class Stub:
     requests: list[bytes]
 
 
+def _request(connection: socket.socket) -> bytes:
+    """One whole HTTP request; or, where it is none, what came first."""
+    data = connection.recv(65536)
+    while b"HTTP/1." in data:
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if len(body) >= int(length[1] if length else 0):
+            break
+        if not (more := connection.recv(65536)):
+            break
+        data += more
+    return data
+
+
 @contextmanager
 def _stub(answer: Callable[[bytes], bytes | None]) -> Iterator[Stub]:
     listener = socket.create_server(("127.0.0.1", 0))
@@ -148,7 +163,7 @@ def _stub(answer: Callable[[bytes], bytes | None]) -> Iterator[Stub]:
             stub.asked += 1
             connection.settimeout(5)
             try:
-                request = connection.recv(65536)
+                request = _request(connection)
             except OSError:
                 request = b""
             stub.requests.append(request)
@@ -307,3 +322,11 @@ def _ready(path: Path) -> bool:
     except OSError:
         return False
     return len(lines) > 7 and lines[7].strip() == "ready"
+
+
+def until_true(condition: Callable[[], bool], seconds: float = 15) -> None:
+    """Poll something that another thread or server brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
