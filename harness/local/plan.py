@@ -119,10 +119,9 @@ class Plan:
         return cls(**{**data, **made, "source_faults": tuple(data["source_faults"])})
 
     def empty(self) -> "Plan":
-        """Nothing was ever deployed."""
-        return replace(
-            self, services=(), instances=(), queues=(), images=(), topic="", running=False, database_up=False
-        )
+        """Nothing was ever deployed. The images are there: they are pushed before a first deploy, and to a registry
+        that all environments share."""
+        return replace(self, services=(), instances=(), queues=(), topic="", running=False, database_up=False)
 
 
 def plan(profile: "Profile", images: Mapping[str, str]) -> Plan:

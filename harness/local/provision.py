@@ -66,6 +66,7 @@ def provision(order: Order, database: Callable[[], Credentials], say: Callable[[
     say("step", "the AWS emulator answers")
     resources.messaging(aws, plan)
     if not plan.running:
+        _images(aws, plan, app)
         say("done", None)
         return
     credentials = database()
@@ -81,9 +82,14 @@ def provision(order: Order, database: Callable[[], Credentials], say: Callable[[
     say("done", None)
 
 
-def _compute(aws: Emulator, plan: Plan, app: Path) -> None:
+def _images(aws: Emulator, plan: Plan, app: Path) -> dict[str, str]:
+    """Push every image; returns what a task definition calls it."""
     manifests = {image.name: application.manifest(app, image.name) for image in plan.images}
-    references = resources.images(aws, plan, manifests)
+    return resources.images(aws, plan, manifests)
+
+
+def _compute(aws: Emulator, plan: Plan, app: Path) -> None:
+    references = _images(aws, plan, app)
     for name in sorted({service.cluster for service in plan.services}):
         resources.cluster(aws, name)
     for service in plan.services:

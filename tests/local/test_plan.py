@@ -91,10 +91,11 @@ def test_half_deployed_leaves_some_of_it(whole: Plan) -> None:
     assert half.instances == whole.instances
 
 
-def test_nothing_deployed_leaves_nothing(whole: Plan) -> None:
+def test_nothing_deployed_leaves_the_images_that_were_pushed_for_it(whole: Plan) -> None:
     nothing = broken(whole, "nothing-deployed")
     assert not nothing.running
-    assert not [*nothing.services, *nothing.queues, *nothing.instances, *nothing.images]
+    assert not [*nothing.services, *nothing.queues, *nothing.instances]
+    assert nothing.images == whole.images
 
 
 def test_a_degraded_service_has_a_reason(whole: Plan) -> None:
