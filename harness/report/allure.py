@@ -18,7 +18,7 @@ from allure_commons import model2
 
 from harness.model import CheckResult, Decided, Decision, Evidence, Record, ThresholdResult
 from harness.report.files import inside, write_folder
-from harness.report.text import EXIT_TEXT, bounded, clean, one_line
+from harness.report.text import bounded, clean, one_line
 from harness.report.view import Case, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
@@ -66,7 +66,7 @@ class _Writer:
         told = [f"{r.decision} {r.gate}: {r.text}".replace(" :", ":") for r in seen.general]
         told += [f"{case.state} {case.id}: {case.reason}" for case in seen.failures]
         result.statusDetails = model2.StatusDetails(
-            message=f"{seen.decision}: {EXIT_TEXT[seen.decision]}",
+            message=f"{seen.decision}: {seen.meaning}",
             trace="\n".join(bounded(tuple(told), _LINES)),
         )
         result.start, result.stop = self._started, self._stopped

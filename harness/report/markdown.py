@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.model import Decided, Record, ThresholdResult
 from harness.report.files import write
-from harness.report.text import EXIT_TEXT, bounded, clean, counts, one_line, plural, seconds
+from harness.report.text import bounded, clean, counts, one_line, plural, seconds
 from harness.report.view import Case, GateView, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
@@ -70,7 +70,7 @@ def _head(info: RunInfo, seen: View) -> list[str]:
         "**partial: only some gates were asked to run**" if info.partial else "",
         "an emulator stood in for AWS" if info.stand_in else "",
     ]
-    lines = [f"# {seen.decision} · {text(info.profile)} · {info.phase}", "", EXIT_TEXT[seen.decision], ""]
+    lines = [f"# {seen.decision} · {text(info.profile)} · {info.phase}", "", seen.meaning, ""]
     lines.append(" · ".join(remark for remark in remarks if remark))
     if seen.general:
         lines.append("")

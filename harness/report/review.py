@@ -9,7 +9,7 @@ from urllib.parse import quote
 from harness.model import Decided, Decision, GateOutcome, Record, ThresholdResult, Unit
 from harness.report.files import inside, write
 from harness.report.html import Html, el, join, table
-from harness.report.text import EXIT_TEXT, bounded, counts, plural, seconds
+from harness.report.text import bounded, counts, plural, seconds
 from harness.report.view import Case, GateView, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
@@ -48,7 +48,7 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         title=join((f"{seen.decision}: {heading}",)),
         decision=join((str(seen.decision),)),
         heading=join((heading,)),
-        meaning=join((EXIT_TEXT[seen.decision],)),
+        meaning=join((seen.meaning,)),
         tone=_TONES[seen.decision],
         about=_about(info),
         body="\n".join(part for part in body if part),

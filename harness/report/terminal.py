@@ -15,7 +15,7 @@ from harness.errors import ExitCode
 from harness.model import Decided, Decision, Phase, Record, ThresholdResult
 from harness.report.live import LiveView, plain_output
 from harness.report.marks import BAD, DECISIONS, GOOD, QUIET, UNKNOWN, draw, sign, style, tolerant
-from harness.report.text import EXIT_TEXT, bounded, counts, one_line, plural, seconds
+from harness.report.text import bounded, counts, one_line, plural, seconds
 from harness.report.view import Case, GateView, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
@@ -104,7 +104,7 @@ class _Page:
         if info.expires and not self._trial:
             about.append(f"valid until {info.expires:%Y-%m-%d %H:%M}Z")
         tried = f"What was tried {'holds' if self._seen.decision is Decision.GO else 'does not hold'}."
-        lines: list[RenderableType] = [head, Text(tried if self._trial else EXIT_TEXT[self._seen.decision])]
+        lines: list[RenderableType] = [head, Text(tried if self._trial else self._seen.meaning)]
         lines.append(
             Text(" · ".join(about) if not self._console.options.ascii_only else ", ".join(about), style=QUIET)
         )

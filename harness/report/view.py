@@ -23,6 +23,7 @@ from harness.model import (
     ThresholdResult,
 )
 from harness.policy import SEVERITY, worst
+from harness.report.text import EXIT_TEXT
 
 
 class State(StrEnum):
@@ -139,6 +140,19 @@ class View:
         """The cases in one of these states, the gravest first."""
         found = [case for case in self.cases if case.state in states]
         return sorted(found, key=lambda case: -_GRAVITY.index(case.state))
+
+    @property
+    def unproven(self) -> list[str]:
+        """The gates with a check that was skipped: what this decision does not speak of."""
+        return [gate.name for gate in self.gates if any(case.state is State.SKIPPED for case in gate.cases)]
+
+    @property
+    def meaning(self) -> str:
+        """The decision in a sentence; a GO names what was skipped, so that no skip passes for a proof."""
+        said = EXIT_TEXT[self.decision]
+        if self.decision is Decision.GO and self.unproven:
+            said += f" Not proven, as the profile allows: {', '.join(self.unproven)}."
+        return said
 
     @property
     def problems(self) -> list[Case]:
