@@ -182,7 +182,7 @@ class GateSession:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """An xdist worker that crashed took its check with it; the controller says so."""
         if report.when not in (_SETUP, _CALL, "teardown") and report.failed:
-            check = _id_of_node(self._context.gate, report.nodeid)
+            check = check_name(self._context.gate, report.nodeid)
             result = CheckResult(
                 check, self._context.gate, Outcome.ERROR, reason="the process that ran this check crashed"
             )
@@ -198,10 +198,11 @@ class GateSession:
 
 def check_id(gate: str, item: pytest.Item) -> str:
     """The id of the check that an item is: ``<gate>.<module>.<function>[<resource>]``."""
-    return _id_of_node(gate, f"{item.path.name}::{item.nodeid.split('::', 1)[-1]}")
+    return check_name(gate, f"{item.path.name}::{item.nodeid.split('::', 1)[-1]}")
 
 
-def _id_of_node(gate: str, nodeid: str) -> str:
+def check_name(gate: str, nodeid: str) -> str:
+    """The id of the check behind a pytest node id."""
     path, _, rest = nodeid.partition("::")
     names, bracket, resource = rest.partition("[")
     parts = [Path(path).stem, *names.split("::")]

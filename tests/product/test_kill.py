@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from product_parts import IMAGES, Product
-from tests_environment import environment
 
 from harness.local import sweep
+from product_parts import IMAGES, Product
+from tests_environment import environment
 
 WHOLE_RUN = 12.0
 """Seconds within which the moments are drawn: about as long as a run takes to reach its load gate."""
