@@ -3,6 +3,7 @@
 import pytest
 
 from harness.aws import ecs
+from harness.aws.ecr import resolve_image
 from harness.aws.ecs import EcsService, Services
 from harness.aws.session import Aws
 from harness.fixtures import Check
@@ -80,7 +81,7 @@ def test_running_digest(
             f"{ecs_service.home} runs image {ecs_service.image!r}, which [app] images does not name",
             hint=f"add {ecs_service.image} and its ECR repository to [app] images",
         )
-    released = context.image_digest(ecs_service.image) if context.phase is not Phase.PRE_DEPLOY else ""
+    released = _released(context, aws, ecs_service.image, repository)
     running = check.eventually(
         lambda: ecs.running_digest(aws, ecs_service, repository),
         lambda seen: seen.digests == (released,) if released else bool(seen.digests),
@@ -89,6 +90,8 @@ def test_running_digest(
     check.snapshot("running", running)
     check.fact("running_digest", ", ".join(running.digests) or "none")
     check.fact("running_digest_source", running.source)
+    if released:
+        check.fact("released_digest", released)
     check.measure("running_containers", running.containers, Unit.COUNT)
     if not running.digests:
         check.diagnose(ecs.diagnose(aws, ecs_service))
@@ -103,6 +106,16 @@ def test_running_digest(
             hint="a rollout that failed leaves the old image running, a circuit breaker puts it back: "
             "see the service's events",
         )
+
+
+def _released(context: GateContext, aws: Aws, image: str, repository: str) -> str:
+    """The digest that must run now; empty before a deploy, and where the release does not name the image.
+
+    The gate that resolves the release's tags may run beside this one, so what it has not said yet is asked here.
+    """
+    if context.phase is Phase.PRE_DEPLOY or image not in context.images:
+        return ""
+    return context.image_digest(image) or resolve_image(aws, repository, context.images[image])
 
 
 class _Look:

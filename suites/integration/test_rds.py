@@ -52,13 +52,15 @@ def test_accepts_a_login(rds_instance: RdsInstance, aws: Aws, check: Check) -> N
     database = credentials.database or rds_instance.database or state.database or "postgres"
     endpoint = (state.host, state.port)
     places = dict.fromkeys([endpoint, (credentials.host or state.host, credentials.port or state.port)])
-    logins = []
+    logins: dict[str, postgres.Login] = {}
     for host, port in places:
         try:
-            logins.append(postgres.login(credentials, host, port, database))
+            logins[f"{host}:{port}/{database}"] = postgres.login(credentials, host, port, database)
         except postgres.LoginFailed:
             check.diagnose(rds.diagnose(aws, rds_instance, state))
             raise
-    check.fact("server_version", logins[0].version)
-    check.fact("logged_in_at", ", ".join(f"{host}:{port}/{database}" for host, port in places))
-    check.measure("login_time", max(login.seconds for login in logins), Unit.SECONDS, sample=len(logins))
+    check.snapshot("logins", logins)
+    check.fact("server_version", logins[f"{state.host}:{state.port}/{database}"].version)
+    check.fact("logged_in_at", ", ".join(logins))
+    seconds = max(login.seconds for login in logins.values())
+    check.measure("login_time", seconds, Unit.SECONDS, sample=len(logins))

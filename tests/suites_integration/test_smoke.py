@@ -1,0 +1,178 @@
+"""The smoke gate's own suite, run for real against endpoints that are well and endpoints that are not."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from harness.gates.smoke import Endpoint, SmokeConfig, shortcomings
+from harness.http import Answer, get
+from harness.model import CheckResult, Outcome, Phase
+
+RunGate = Callable[..., dict[str, CheckResult]]
+Http = Callable[..., bytes]
+Stub = Callable[..., Any]
+
+
+@pytest.fixture
+def smoke(run_gate: RunGate) -> Callable[..., CheckResult]:
+    """Judge one endpoint."""
+
+    def judge(url: str, more: str = "") -> CheckResult:
+        endpoint = f"""
+[[gates.smoke.endpoints]]
+name = "web"
+url = "{url}"
+deadline = "1s"
+interval = "10ms"
+timeout = "500ms"
+{more}
+"""
+        (result,) = run_gate("smoke", phase=Phase.POST_DEPLOY, more=endpoint).values()
+        return result
+
+    return judge
+
+
+def test_a_healthy_endpoint_passes(smoke: Callable[..., CheckResult], stub: Stub, http: Http) -> None:
+    server = stub(lambda _: http("200 OK", '{"status": "ok", "database": true}'))
+    result = smoke(
+        server.url, 'probes = 4\nexpect_json = { status = "ok", database = true }\nexpect_body = "ok"'
+    )
+    assert result.outcome is Outcome.PASSED
+    measured = {m.metric: m for m in result.measurements}
+    assert measured["attempts"].value == measured["good_in_a_row"].value == 4
+    assert measured["response_time"].sample == 4
+    assert server.asked == 4
+
+
+def test_good_answers_count_only_in_a_row(smoke: Callable[..., CheckResult], stub: Stub, http: Http) -> None:
+    answers: Iterator[str] = iter(
+        ["200 OK", "200 OK", "503 Service Unavailable", "200 OK", "200 OK", "200 OK"]
+    )
+    server = stub(lambda _: http(next(answers), "{}"))
+    result = smoke(server.url)
+    assert result.outcome is Outcome.PASSED
+    assert server.asked == 6
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "more", "reason"),
+    [
+        ("404 Not Found", "", "", "status 404, not 200"),
+        ("302 Found", "", "", "status 302, not 200"),
+        ("500 Internal Server Error", "it broke: password=hunter2-canary", "", "status 500, not 200"),
+        ("200 OK", "starting", 'expect_body = "^ready"', "the body does not match '^ready'"),
+        ("200 OK", "[]", "expect_json = { a = 1 }", "the body is not a JSON object"),
+    ],
+)
+def test_an_answer_is_not_health(
+    smoke: Callable[..., CheckResult], stub: Stub, http: Http, status: str, body: str, more: str, reason: str
+) -> None:
+    server = stub(lambda _: http(status, body))
+    result = smoke(server.url, more)
+    assert result.outcome is Outcome.FAILED
+    assert reason in result.reason
+    assert result.diagnosis[0].startswith(f"last probe: status {status[:3]}")
+    assert "hunter2-canary" not in str(result)
+
+
+@pytest.mark.parametrize("answer", [b"", None], ids=["closes", "says nothing"])
+def test_no_answer_is_a_failure_not_a_skip(
+    smoke: Callable[..., CheckResult], stub: Stub, answer: bytes | None
+) -> None:
+    result = smoke(stub(lambda _: answer).url)
+    assert result.outcome is Outcome.FAILED
+    assert "no answer: " in result.reason
+
+
+# Judging
+
+
+def endpoint(**more: Any) -> Endpoint:
+    return Endpoint(name="web", url="http://127.0.0.1:9", **more)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "body", "found"),
+    [
+        ({"a": True}, '{"a": 1}', ("'a' is 1, not true",)),
+        ({"a": 1}, '{"a": true}', ("'a' is true, not 1",)),
+        ({"a": 1}, '{"a": 1.0}', ("'a' is 1.0, not 1",)),
+        ({"a": "x"}, '{"b": "x"}', ("the body has no 'a'",)),
+        ({"a": "x", "b": 1}, '{"a": "x", "b": 1, "c": 2}', ()),
+        ({"a": "x"}, "not json", ("the body is not a JSON object",)),
+    ],
+)
+def test_json_is_compared_with_its_types(wanted: dict[str, Any], body: str, found: tuple[str, ...]) -> None:
+    assert shortcomings(endpoint(expect_json=wanted), Answer(200, body, 0.1)) == found
+
+
+def test_an_expression_that_does_not_compile_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not a regular expression"):
+        endpoint(expect_body="(")
+
+
+def test_every_endpoint_must_report() -> None:
+    config = SmokeConfig(endpoints=[endpoint()])
+    assert [check.id for check in config.expected("smoke", None, Phase.POST_DEPLOY)] == [
+        "smoke.endpoints.is_healthy[web]"
+    ]
+
+
+# One request
+
+
+def test_redirects_are_not_followed(stub: Stub, http: Http) -> None:
+    target = stub(lambda _: http("200 OK", "{}"))
+    away = f"HTTP/1.1 302 Found\r\nLocation: {target.url}\r\nContent-Length: 0\r\n\r\n".encode()
+    assert get(stub(lambda _: away).url, timeout=2).status == 302
+    assert target.asked == 0
+
+
+def test_an_answer_that_trickles_is_cut_off(stub: Stub) -> None:
+    """Each piece comes in time, the whole does not: the server goes on for as long as anybody reads."""
+    import http.server
+    import threading
+
+    class Trickle(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            over = threading.Event()
+            try:
+                while not over.wait(0.02):
+                    self.wfile.write(b"x")
+            except OSError:
+                return
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        answer = get(f"http://127.0.0.1:{server.server_port}", timeout=0.3)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert (answer.status, answer.error) == (0, "no answer: the answer was not whole in time")
+    assert answer.seconds < 3
+
+
+def test_a_long_body_is_cut(stub: Stub, http: Http) -> None:
+    answer = get(stub(lambda _: http("200 OK", "x" * 1_500_000)).url, timeout=5)
+    assert len(answer.body) == 1_000_000
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "file:///etc/hostname", "nonsense", "http://[broken"])
+def test_other_addresses_are_refused(url: str) -> None:
+    answer = get(url, timeout=1)
+    assert answer.status == 0
+    assert answer.error
+
+
+def test_an_answer_that_is_no_http(stub: Stub) -> None:
+    assert get(stub(lambda _: b"SSH-2.0-OpenSSH\r\n\r\n").url, timeout=1).error.startswith("no answer: ")
