@@ -1,10 +1,12 @@
 """Hypothesis strategies for the domain types: records as a run writes them, and records as nobody should.
 
 `planned_records` are consistent: every check that reported was announced, roots are what they are said to be, rules
-were judged by what was measured. `wild_records` put anything beside anything. `records` draws from both.
+were judged by what was measured. `wild_records` put anything beside anything. `spoilt_records` would be GO but for
+a thing or two that somebody changed. `records` draws from all.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC
 from fractions import Fraction
 
@@ -226,9 +228,103 @@ def wild_records(draw: st.DrawFn) -> Record:
     )
 
 
+def _spoil_result(draw: st.DrawFn, result: CheckResult) -> tuple[CheckResult, ...]:
+    """One result, changed in one way; or lost, or doubled."""
+    ways: list[tuple[CheckResult, ...]] = [
+        (),
+        (result, result),
+        (replace(result, outcome=Outcome.FAILED, cause=None, reason="it broke", waiver="W-2"),),
+        (replace(result, outcome=Outcome.FAILED, cause=None, reason="it broke", waiver="W-1"),),
+        (replace(result, outcome=Outcome.SKIPPED, cause=Cause.ABSENT, reason="nothing there"),),
+        (replace(result, measurements=()),),
+        (replace(result, flaky=True),),
+        *((replace(result, thresholds=(each,)),) for each in _spoilt_thresholds(result)),
+    ]
+    return draw(st.sampled_from(ways))
+
+
+def _spoilt_thresholds(result: CheckResult) -> list[ThresholdResult]:
+    return [
+        changed
+        for each in result.thresholds
+        for changed in (
+            replace(each, actual=each.limit - 1),
+            replace(each, actual=each.limit + 1),
+            replace(each, actual=None, held=None),
+            replace(each, threshold=each.threshold.replace("for", "for 1m,")),
+            replace(
+                each, threshold="rate > 9999/s", metric="rate", limit=Fraction(9999), unit=Unit.PER_SECOND
+            ),
+        )
+    ]
+
+
+@st.composite
+def spoilt_records(draw: st.DrawFn) -> Record:
+    """Records that would be GO, had nobody changed a thing or two."""
+    kind = draw(st.sampled_from(("lenient", "as drawn")))
+    record = draw(planned_records(healthy=True))
+    if kind == "lenient":
+        record = replace(record, policy=Policy(dict.fromkeys(TOLD_CAUSES, Decision.GO), 1, ("W-1",)))
+    for _ in range(draw(st.integers(1, 2))):
+        record = draw(_spoilt(record))
+    return record
+
+
+@st.composite
+def _spoilt(draw: st.DrawFn, record: Record) -> Record:
+    """One change to a record."""
+    place = draw(st.integers(0, len(record.gates) - 1))
+    gate = record.gates[place]
+    match draw(st.sampled_from(("result", "result", "result", "session", "gate", "policy", "empty"))):
+        case "result" if record.results:
+            at = draw(st.integers(0, len(record.results) - 1))
+            new = _spoil_result(draw, record.results[at])
+            return replace(record, results=(*record.results[:at], *new, *record.results[at + 1 :]))
+        case "session":
+            change = draw(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "end": st.sampled_from(SessionEnd),
+                        "exit_code": st.sampled_from((0, 1, 2, 5)),
+                        "deselected": st.just((f"{gate.name}.suite.x",)),
+                        "root": st.sampled_from(GATES),
+                    },
+                )
+            )
+            runs = tuple(replace(run, **change) if run.gate == gate.name else run for run in record.runs)
+            return replace(record, runs=runs)
+        case "gate":
+            new_gate = replace(
+                gate, min_checks=draw(st.integers(0, 4)), layer=draw(st.integers(0, 2)), depends=()
+            )
+            return replace(record, gates=(*record.gates[:place], new_gate, *record.gates[place + 1 :]))
+        case "policy":
+            kept = draw(st.sets(st.sampled_from(TOLD_CAUSES)))
+            skips = {cause: record.policy.skips[cause] for cause in sorted(kept & set(record.policy.skips))}
+            return replace(record, policy=Policy(skips, draw(st.integers(0, 1)), record.policy.waivers))
+        case _:
+            return replace(
+                record,
+                gates=(*record.gates[:place], replace(gate, min_checks=0), *record.gates[place + 1 :]),
+                checks=tuple(each for each in record.checks if each.gate != gate.name),
+                runs=tuple(
+                    run if run.gate != gate.name else GateRun(gate.name, run.end) for run in record.runs
+                ),
+                results=tuple(each for each in record.results if each.gate != gate.name),
+            )
+
+
 def records() -> st.SearchStrategy[Record]:
     """Records of every kind, GO among them."""
-    return planned_records(healthy=True) | planned_records() | wild_records()
+    return (
+        planned_records(healthy=True)
+        | planned_records()
+        | spoilt_records()
+        | spoilt_records()
+        | wild_records()
+    )
 
 
 def full_results() -> st.SearchStrategy[CheckResult]:
