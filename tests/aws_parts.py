@@ -312,7 +312,7 @@ def database() -> Iterator[Database]:
             until(lambda: _ready(home / "data" / "postmaster.pid"), server)
             yield Database("127.0.0.1", port, "app", "correct-horse-battery", "postgres")
         finally:
-            server.send_signal(signal.SIGINT)
+            server.send_signal(signal.SIGQUIT)
             server.wait(20)
 
 

@@ -76,11 +76,7 @@ def test_running_digest(
     check: Check,
 ) -> None:
     """The tasks run the released image: recorded before a deploy, demanded after it."""
-    if (repository := profile.app.images.get(ecs_service.image)) is None:
-        check.error(
-            f"{ecs_service.home} runs image {ecs_service.image!r}, which [app] images does not name",
-            hint=f"add {ecs_service.image} and its ECR repository to [app] images",
-        )
+    repository = profile.app.images[ecs_service.image]
     released = _released(context, aws, ecs_service.image, repository)
     running = check.eventually(
         lambda: ecs.running_digest(aws, ecs_service, repository),

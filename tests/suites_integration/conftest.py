@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aws_parts import (  # noqa: F401 - fixtures
     Database,
     aws,
@@ -20,7 +21,6 @@ from aws_parts import (  # noqa: F401 - fixtures
     stack_url,
     stub,
 )
-
 from harness import codec
 from harness.gates import tables
 from harness.gates.context import GateContext

@@ -15,75 +15,70 @@ Stub = Callable[..., Any]
 
 
 @pytest.fixture
-def smoke(run_gate: RunGate) -> Callable[..., CheckResult]:
-    """Judge one endpoint."""
+def smoke(run_gate: RunGate) -> Callable[..., dict[str, CheckResult]]:
+    """Judge endpoints: name -> (url, further settings)."""
 
-    def judge(url: str, more: str = "") -> CheckResult:
-        endpoint = f"""
+    def judge(**endpoints: tuple[str, str]) -> dict[str, CheckResult]:
+        text = "".join(
+            f'''
 [[gates.smoke.endpoints]]
-name = "web"
+name = "{name}"
 url = "{url}"
-deadline = "1s"
 interval = "10ms"
-timeout = "500ms"
+timeout = "300ms"
 {more}
-"""
-        (result,) = run_gate("smoke", phase=Phase.POST_DEPLOY, more=endpoint).values()
-        return result
+'''
+            for name, (url, more) in endpoints.items()
+        )
+        results = run_gate("smoke", phase=Phase.POST_DEPLOY, more=text)
+        return {result.resource: result for result in results.values()}
 
     return judge
 
 
-def test_a_healthy_endpoint_passes(smoke: Callable[..., CheckResult], stub: Stub, http: Http) -> None:
-    server = stub(lambda _: http("200 OK", '{"status": "ok", "database": true}'))
-    result = smoke(
-        server.url, 'probes = 4\nexpect_json = { status = "ok", database = true }\nexpect_body = "ok"'
-    )
-    assert result.outcome is Outcome.PASSED
-    measured = {m.metric: m for m in result.measurements}
-    assert measured["attempts"].value == measured["good_in_a_row"].value == 4
-    assert measured["response_time"].sample == 4
-    assert server.asked == 4
+SOON = 'deadline = "500ms"'
+WRONG = {
+    "missing": ("404 Not Found", "", "", "status 404, not 200"),
+    "elsewhere": ("302 Found", "", "", "status 302, not 200"),
+    "broken": ("500 Internal Server Error", "it broke: password=hunter2-canary", "", "status 500, not 200"),
+    "starting": ("200 OK", "starting", 'expect_body = "^ready"', "the body does not match '^ready'"),
+    "list": ("200 OK", "[]", "expect_json = { a = 1 }", "the body is not a JSON object"),
+}
 
 
-def test_good_answers_count_only_in_a_row(smoke: Callable[..., CheckResult], stub: Stub, http: Http) -> None:
+def test_health_is_good_answers_in_a_row(
+    smoke: Callable[..., dict[str, CheckResult]], stub: Stub, http: Http
+) -> None:
+    good = stub(lambda _: http("200 OK", '{"status": "ok", "database": true}'))
     answers: Iterator[str] = iter(
         ["200 OK", "200 OK", "503 Service Unavailable", "200 OK", "200 OK", "200 OK"]
     )
-    server = stub(lambda _: http(next(answers), "{}"))
-    result = smoke(server.url)
-    assert result.outcome is Outcome.PASSED
-    assert server.asked == 6
+    late = stub(lambda _: http(next(answers), "{}"))
+    wanted = 'probes = 4\nexpect_json = { status = "ok", database = true }\nexpect_body = "ok"'
+    results = smoke(good=(good.url, wanted), late=(late.url, 'deadline = "20s"'))
+    assert {result.outcome for result in results.values()} == {Outcome.PASSED}
+    measured = {m.metric: m for m in results["good"].measurements}
+    assert measured["attempts"].value == measured["good_in_a_row"].value == 4
+    assert measured["response_time"].sample == 4
+    assert (good.asked, late.asked) == (4, 6)
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "more", "reason"),
-    [
-        ("404 Not Found", "", "", "status 404, not 200"),
-        ("302 Found", "", "", "status 302, not 200"),
-        ("500 Internal Server Error", "it broke: password=hunter2-canary", "", "status 500, not 200"),
-        ("200 OK", "starting", 'expect_body = "^ready"', "the body does not match '^ready'"),
-        ("200 OK", "[]", "expect_json = { a = 1 }", "the body is not a JSON object"),
-    ],
-)
-def test_an_answer_is_not_health(
-    smoke: Callable[..., CheckResult], stub: Stub, http: Http, status: str, body: str, more: str, reason: str
+def test_an_answer_is_not_health_and_none_is_a_failure(
+    smoke: Callable[..., dict[str, CheckResult]], stub: Stub, http: Http
 ) -> None:
-    server = stub(lambda _: http(status, body))
-    result = smoke(server.url, more)
-    assert result.outcome is Outcome.FAILED
-    assert reason in result.reason
-    assert result.diagnosis[0].startswith(f"last probe: status {status[:3]}")
-    assert "hunter2-canary" not in str(result)
-
-
-@pytest.mark.parametrize("answer", [b"", None], ids=["closes", "says nothing"])
-def test_no_answer_is_a_failure_not_a_skip(
-    smoke: Callable[..., CheckResult], stub: Stub, answer: bytes | None
-) -> None:
-    result = smoke(stub(lambda _: answer).url)
-    assert result.outcome is Outcome.FAILED
-    assert "no answer: " in result.reason
+    endpoints = {
+        name: (stub(lambda _, status=status, body=body: http(status, body)).url, f"{SOON}\n{more}")
+        for name, (status, body, more, _) in WRONG.items()
+    }
+    endpoints |= {"closes": (stub(lambda _: b"").url, SOON), "silent": (stub(lambda _: None).url, SOON)}
+    results = smoke(**endpoints)
+    assert {result.outcome for result in results.values()} == {Outcome.FAILED}
+    for name, (status, _, _, reason) in WRONG.items():
+        assert reason in results[name].reason
+        assert results[name].diagnosis[0].startswith(f"last probe: status {status[:3]}")
+    for name in ("closes", "silent"):
+        assert "no answer: " in results[name].reason
+    assert "hunter2-canary" not in str(results)
 
 
 # Judging
