@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from strategies import full_results, measurements, planned_records, records, thresholds
 
 from harness import codec, model
 from harness.model import (
@@ -23,6 +22,7 @@ from harness.model import (
     SessionEnd,
 )
 from harness.policy import decide
+from strategies import full_results, measurements, planned_records, records, thresholds
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 RECORD = codec.dump(

@@ -3,6 +3,20 @@
 from dataclasses import replace
 
 import pytest
+
+from harness.model import (
+    Cause,
+    CheckResult,
+    Decision,
+    ExpectedCheck,
+    ExpectedGate,
+    GateOutcome,
+    Outcome,
+    Policy,
+    Record,
+    SessionEnd,
+)
+from harness.policy import decide, worst
 from records import (
     ABSENT,
     BROKE,
@@ -21,20 +35,6 @@ from records import (
     one_gate,
     ran,
 )
-
-from harness.model import (
-    Cause,
-    CheckResult,
-    Decision,
-    ExpectedCheck,
-    ExpectedGate,
-    GateOutcome,
-    Outcome,
-    Policy,
-    Record,
-    SessionEnd,
-)
-from harness.policy import decide, worst
 
 # --- The table of skip causes, each column ---------------------------------------------------------------------
 

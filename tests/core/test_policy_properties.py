@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
-from strategies import planned_records, records, results, spoilt_records, wild_records
 
 from harness.model import (
     Cause,
@@ -25,6 +24,7 @@ from harness.model import (
     ThresholdResult,
 )
 from harness.policy import SEVERITY, decide
+from strategies import planned_records, records, results, spoilt_records, wild_records
 
 DEPTHS = (50, pytest.param(600, marks=pytest.mark.slow))
 each_depth = pytest.mark.parametrize("examples", DEPTHS)

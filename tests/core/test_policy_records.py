@@ -3,6 +3,19 @@
 from dataclasses import replace
 
 import pytest
+
+from harness.model import (
+    Cause,
+    CheckResult,
+    Decision,
+    ExpectedCheck,
+    ExpectedGate,
+    GateOutcome,
+    GateRun,
+    Record,
+    SessionEnd,
+)
+from harness.policy import decide
 from records import (
     ABSENT,
     BROKE,
@@ -21,19 +34,6 @@ from records import (
     one_gate,
     ran,
 )
-
-from harness.model import (
-    Cause,
-    CheckResult,
-    Decision,
-    ExpectedCheck,
-    ExpectedGate,
-    GateOutcome,
-    GateRun,
-    Record,
-    SessionEnd,
-)
-from harness.policy import decide
 
 # --- Completeness ----------------------------------------------------------------------------------------------
 

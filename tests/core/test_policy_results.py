@@ -4,6 +4,18 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+
+from harness.model import (
+    Attempt,
+    Cause,
+    Decision,
+    Measurement,
+    Outcome,
+    Record,
+    Unit,
+)
+from harness.policy import decide
+from harness.threshold import parse
 from records import (
     BROKE,
     EMPTY,
@@ -19,18 +31,6 @@ from records import (
     codes,
     one_gate,
 )
-
-from harness.model import (
-    Attempt,
-    Cause,
-    Decision,
-    Measurement,
-    Outcome,
-    Record,
-    Unit,
-)
-from harness.policy import decide
-from harness.threshold import parse
 
 # --- Waivers, flakes -------------------------------------------------------------------------------------------
 
