@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aws_parts import Database
 
+from aws_parts import Database
 from harness import masking
 from harness.aws import postgres, rds, secrets
 from harness.aws.faults import Absent, Broken

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aws_parts import until_true
 
+from aws_parts import until_true
 from harness.aws import sqs
 from harness.aws.faults import Absent, Broken
 from harness.aws.probe import ATTRIBUTE, ProbeLost, carry
