@@ -1,6 +1,7 @@
 """The command in a folder of its own, and what a run of it came to."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests_environment import environment
-
 from harness.model import CheckResult, GateVerdict
 from harness.verdict.statement import Verdict, parse
+from tests_environment import environment
 
 QUICK = (
     "gates.load.scenarios[0].duration=2s",
@@ -88,3 +88,23 @@ class Product:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments).stdout)
+
+
+class SilentHost:
+    """A listening socket that counts who connects, and answers nobody."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    @property
+    def connections(self) -> int:
+        """How many connections wait in its queue."""
+        count = 0
+        self._listener.settimeout(0)
+        while True:
+            try:
+                self._listener.accept()[0].close()
+            except BlockingIOError:
+                return count
+            count += 1

@@ -3,13 +3,13 @@
 import time
 
 from harness.model import Cause, Decision, GateOutcome, Outcome
-from product_parts import Product
+from product_parts import Product, SilentHost
 from tests_environment import environment
 
 LOCAL_GATES = ("unit", "lint", "security")
 
 
-def test_staging_without_credentials(product: Product, storefront: str, silent_host) -> None:
+def test_staging_without_credentials(product: Product, storefront: str, silent_host: SilentHost) -> None:
     set_ = ("--set", f"app.path={storefront}")
     started = time.monotonic()
     alone = product.gate("staging", *set_, "--gate", ",".join(LOCAL_GATES))

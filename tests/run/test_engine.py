@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.model import Decision, GateOutcome, SessionEnd
+from engine_parts import Repo
+from harness.model import Decision, GateOutcome, GateRun, SessionEnd
 from harness.verdict.statement import Verdict
 
 GOOD = """
@@ -24,7 +25,7 @@ def _ends(verdict: Verdict) -> dict[str, SessionEnd]:
     return {run.gate: run.end for run in verdict.record.runs}
 
 
-def test_a_good_run_is_go(repo, outcomes: Outcomes) -> None:
+def test_a_good_run_is_go(repo: Repo, outcomes: Outcomes) -> None:
     done = repo.gate()
     assert done.returncode == 0, done.stdout + done.stderr
     assert outcomes(repo.verdict) == {"subject.source.committed": "passed", "smoke.mine.good": "passed"}
@@ -32,7 +33,7 @@ def test_a_good_run_is_go(repo, outcomes: Outcomes) -> None:
     assert "GO" in done.stdout
 
 
-def test_pytest_with_our_option_is_the_same_run(repo, outcomes: Outcomes) -> None:
+def test_pytest_with_our_option_is_the_same_run(repo: Repo, outcomes: Outcomes) -> None:
     # A repository's own configuration reaches the surrounding pytest only.
     repo.write("pytest.ini", "[pytest]\naddopts = -k nothing\n")
     repo.write("conftest.py", "import os\nos.environ['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:9'\n")
@@ -41,7 +42,7 @@ def test_pytest_with_our_option_is_the_same_run(repo, outcomes: Outcomes) -> Non
     assert outcomes(repo.verdict)["smoke.mine.good"] == "passed"
 
 
-def test_a_root_conftest_and_addopts_do_not_reach_the_checks(repo, outcomes: Outcomes) -> None:
+def test_a_root_conftest_and_addopts_do_not_reach_the_checks(repo: Repo, outcomes: Outcomes) -> None:
     repo.write("pytest.ini", "[pytest]\naddopts = -k nothing\n")
     repo.write("conftest.py", "raise RuntimeError('never imported')\n")
     repo.write("suites/conftest.py", "raise RuntimeError('never imported')\n")
@@ -53,27 +54,27 @@ def test_a_root_conftest_and_addopts_do_not_reach_the_checks(repo, outcomes: Out
     assert outcomes(repo.verdict)["smoke.mine.environment"] == "passed"
 
 
-def test_a_selection_around_a_gate_run_is_refused(repo) -> None:
+def test_a_selection_around_a_gate_run_is_refused(repo: Repo) -> None:
     done = repo.pytest("--gonogo", "p", "-k", "nothing")
     assert done.returncode == 64
     assert "-k" in done.stderr
     assert not repo.verdict_file.exists()
 
 
-def test_a_failing_check_is_no_go(repo, outcomes: Outcomes) -> None:
+def test_a_failing_check_is_no_go(repo: Repo, outcomes: Outcomes) -> None:
     repo.suite(GOOD, "def test_bad():\n    assert 1 == 2, 'one is not two'\n")
     assert repo.gate().returncode == 10
     assert outcomes(repo.verdict)["smoke.mine.bad"] == "failed"
     assert "one is not two" in [reason.text for reason in repo.verdict.decided.reasons]
 
 
-def test_a_bug_in_a_check_is_an_error(repo, outcomes: Outcomes) -> None:
+def test_a_bug_in_a_check_is_an_error(repo: Repo, outcomes: Outcomes) -> None:
     repo.suite(GOOD, "def test_bug():\n    raise KeyError('x')\n")
     assert repo.gate().returncode == 12
     assert outcomes(repo.verdict)["smoke.mine.bug"] == "error"
 
 
-def test_a_broken_teardown_is_an_error(repo, outcomes: Outcomes) -> None:
+def test_a_broken_teardown_is_an_error(repo: Repo, outcomes: Outcomes) -> None:
     repo.suite(
         GOOD,
         "import pytest\n@pytest.fixture\ndef thing():\n    yield\n    raise OSError('left behind')\n"
@@ -83,21 +84,21 @@ def test_a_broken_teardown_is_an_error(repo, outcomes: Outcomes) -> None:
     assert outcomes(repo.verdict)["smoke.mine.uses_it"] == "error"
 
 
-def test_a_bare_skip_proves_nothing(repo, outcomes: Outcomes) -> None:
+def test_a_bare_skip_proves_nothing(repo: Repo, outcomes: Outcomes) -> None:
     repo.suite(GOOD, "import pytest\ndef test_skips():\n    pytest.skip('not today')\n")
     assert repo.gate().returncode == 11
     assert outcomes(repo.verdict)["smoke.mine.skips"] == "inconclusive"
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_check_that_exits_the_process_is_an_error(repo, workers: int) -> None:
+def test_a_check_that_exits_the_process_is_an_error(repo: Repo, workers: int) -> None:
     repo.suite(GOOD, "import os\ndef test_exits():\n    os._exit(0)\n")
     done = repo.gate("--set", f"gates.smoke.workers={workers}")
     assert done.returncode == 12
     assert repo.verdict.decided.decision is Decision.ERROR
 
 
-def test_workers_give_the_same_verdict(repo, outcomes: Outcomes) -> None:
+def test_workers_give_the_same_verdict(repo: Repo, outcomes: Outcomes) -> None:
     repo.suite(GOOD, *(f"def test_n{n}(check):\n    check.measure('n', {n}, sample=1)\n" for n in range(8)))
     assert repo.gate().returncode == 0
     alone = repo.verdict
@@ -108,7 +109,7 @@ def test_workers_give_the_same_verdict(repo, outcomes: Outcomes) -> None:
     assert sorted(_run(alone, "smoke").collected) == sorted(_run(shared, "smoke").collected)
 
 
-def test_a_check_that_hangs_is_ended_with_its_children(repo) -> None:
+def test_a_check_that_hangs_is_ended_with_its_children(repo: Repo) -> None:
     repo.suite(
         GOOD,
         "import subprocess, sys, time\ndef test_hangs():\n"
@@ -120,7 +121,7 @@ def test_a_check_that_hangs_is_ended_with_its_children(repo) -> None:
     assert not Path(f"/proc/{(repo.root / 'child.pid').read_text()}").exists()
 
 
-def test_a_check_that_eats_memory_is_ended(repo) -> None:
+def test_a_check_that_eats_memory_is_ended(repo: Repo) -> None:
     repo.suite(
         GOOD, "def test_eats():\n    held = []\n    while True:\n        held.append(bytearray(5_000_000))\n"
     )
@@ -128,19 +129,19 @@ def test_a_check_that_eats_memory_is_ended(repo) -> None:
     assert _ends(repo.verdict)["smoke"] is SessionEnd.MEMORY
 
 
-def test_a_deleted_suite_file_is_not_run(repo) -> None:
+def test_a_deleted_suite_file_is_not_run(repo: Repo) -> None:
     (repo.root / "suites/smoke/test_mine.py").unlink()
     assert repo.gate().returncode == 11
     assert "smoke.mine.good" in repo.verdict.decided.missing
 
 
-def test_a_suite_file_that_does_not_import_is_an_error_that_names_it(repo) -> None:
+def test_a_suite_file_that_does_not_import_is_an_error_that_names_it(repo: Repo) -> None:
     repo.suite("import no_such_module\n")
     assert repo.gate().returncode == 12
     assert any("test_mine.py" in reason.text for reason in repo.verdict.decided.reasons)
 
 
-def test_two_files_with_one_check_are_an_error(repo) -> None:
+def test_two_files_with_one_check_are_an_error(repo: Repo) -> None:
     repo.write("suites/smoke/nested/test_mine.py", GOOD)
     assert repo.gate().returncode == 12
     assert any(
@@ -148,7 +149,7 @@ def test_two_files_with_one_check_are_an_error(repo) -> None:
     )
 
 
-def test_a_suite_that_deselects_is_noticed(repo) -> None:
+def test_a_suite_that_deselects_is_noticed(repo: Repo) -> None:
     repo.suite(GOOD, "def test_other():\n    pass\n")
     repo.write(
         "suites/smoke/conftest.py",
@@ -158,13 +159,13 @@ def test_a_suite_that_deselects_is_noticed(repo) -> None:
     assert _run(repo.verdict, "smoke").deselected == ("smoke.mine.other",)
 
 
-def test_markers_that_the_profile_excludes_may_be_go(repo, outcomes: Outcomes) -> None:
+def test_markers_that_the_profile_excludes_may_be_go(repo: Repo, outcomes: Outcomes) -> None:
     repo.suite(GOOD, "import pytest\n@pytest.mark.slow\ndef test_long():\n    raise OSError\n")
     assert repo.gate("--set", 'gates.smoke.exclude_markers=["slow"]').returncode == 0
     assert "smoke.mine.long" not in outcomes(repo.verdict)
 
 
-def test_destructive_checks_are_left_out_where_access_is_read_only(repo, outcomes: Outcomes) -> None:
+def test_destructive_checks_are_left_out_where_access_is_read_only(repo: Repo, outcomes: Outcomes) -> None:
     repo.suite(GOOD, "import pytest\n@pytest.mark.destructive\ndef test_writes():\n    pass\n")
     assert repo.gate().returncode == 0
     assert "smoke.mine.writes" not in outcomes(repo.verdict)
@@ -172,7 +173,7 @@ def test_destructive_checks_are_left_out_where_access_is_read_only(repo, outcome
     assert outcomes(repo.verdict)["smoke.mine.writes"] == "passed"
 
 
-def _two_layers(repo) -> None:
+def _two_layers(repo: Repo) -> None:
     text = repo.write("profiles/p.toml", "").parent.joinpath("p.toml")
     text.write_text(
         'description = "two layers"\n[phases]\npre-deploy = [["smoke"], ["unit"]]\n'
@@ -180,7 +181,7 @@ def _two_layers(repo) -> None:
     )
 
 
-def test_a_failed_layer_blocks_the_next(repo) -> None:
+def test_a_failed_layer_blocks_the_next(repo: Repo) -> None:
     _two_layers(repo)
     repo.suite("def test_good():\n    assert False, 'no'\n")
     assert repo.gate().returncode == 10
@@ -191,13 +192,13 @@ def test_a_failed_layer_blocks_the_next(repo) -> None:
     assert _ends(repo.verdict)["unit"] is SessionEnd.COMPLETED
 
 
-def test_some_gates_only_are_at_best_inconclusive(repo) -> None:
+def test_some_gates_only_are_at_best_inconclusive(repo: Repo) -> None:
     _two_layers(repo)
     assert repo.gate("--gate", "smoke").returncode == 11
     assert "partial" in [reason.code for reason in repo.verdict.decided.reasons]
 
 
-def test_try_gives_no_verdict_and_not_in_ci(repo) -> None:
+def test_try_gives_no_verdict_and_not_in_ci(repo: Repo) -> None:
     assert repo.run("try", "smoke", "--profile", "p").returncode == 0
     repo.suite("def test_good():\n    assert False, 'no'\n")
     assert repo.run("try", "smoke", "--profile", "p").returncode == 1
@@ -220,7 +221,9 @@ def test_try_gives_no_verdict_and_not_in_ci(repo) -> None:
         (("--fault", "db-down"), "no stand-in"),
     ],
 )
-def test_wrong_usage_says_what_to_do_and_begins_nothing(repo, arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_says_what_to_do_and_begins_nothing(
+    repo: Repo, arguments: tuple[str, ...], said: str
+) -> None:
     done = repo.gate(*arguments)
     assert done.returncode == 64
     assert said in done.stderr
@@ -228,7 +231,7 @@ def test_wrong_usage_says_what_to_do_and_begins_nothing(repo, arguments: tuple[s
     assert not (repo.root / "reports").exists()
 
 
-def test_json_is_all_that_stdout_has(repo) -> None:
+def test_json_is_all_that_stdout_has(repo: Repo) -> None:
     answer = json.loads(repo.gate("--json").stdout)
     assert answer["decision"] == "GO"
     assert answer["exit_code"] == 0
@@ -236,7 +239,7 @@ def test_json_is_all_that_stdout_has(repo) -> None:
     assert Path(answer["files"]["verdict"]).is_file()
 
 
-def test_a_killed_run_leaves_a_pending_verdict_over_yesterdays_go(repo) -> None:
+def test_a_killed_run_leaves_a_pending_verdict_over_yesterdays_go(repo: Repo) -> None:
     assert repo.gate().returncode == 0
     repo.suite(GOOD, "def test_waits():\n    open('up', 'w').close()\n    import time; time.sleep(60)\n")
     child = _start(repo)
@@ -246,7 +249,7 @@ def test_a_killed_run_leaves_a_pending_verdict_over_yesterdays_go(repo) -> None:
     assert repo.verdict.decision is Decision.PENDING
 
 
-def test_an_interrupted_run_says_so(repo) -> None:
+def test_an_interrupted_run_says_so(repo: Repo) -> None:
     repo.suite(GOOD, "def test_waits():\n    open('up', 'w').close()\n    import time; time.sleep(60)\n")
     child = _start(repo)
     _wait_for(repo.root / "up", child)
@@ -255,7 +258,7 @@ def test_an_interrupted_run_says_so(repo) -> None:
     assert _ends(repo.verdict)["smoke"] is SessionEnd.INTERRUPTED
 
 
-def test_a_run_that_was_overtaken_does_not_replace_the_newer_verdict(repo) -> None:
+def test_a_run_that_was_overtaken_does_not_replace_the_newer_verdict(repo: Repo) -> None:
     repo.suite(
         GOOD,
         "import time\nfrom pathlib import Path\ndef test_waits():\n    if Path('up').exists():\n        return\n"
@@ -270,11 +273,11 @@ def test_a_run_that_was_overtaken_does_not_replace_the_newer_verdict(repo) -> No
     assert repo.verdict.info.run_id == newer
 
 
-def _run(verdict: Verdict, gate: str):
+def _run(verdict: Verdict, gate: str) -> GateRun:
     return next(run for run in verdict.record.runs if run.gate == gate)
 
 
-def _start(repo) -> "subprocess.Popen[bytes]":
+def _start(repo: Repo) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "harness.cli", "gate", "--profile", "p"],
         cwd=repo.root,
