@@ -120,7 +120,9 @@ FAULTS: dict[str, Fault] = {
             "one task of the first service has stopped and was not replaced",
             on_plan=_service_degraded,
         ),
-        Fault("nothing-deployed", "nothing of the environment exists; its images are pushed", on_plan=Plan.empty),
+        Fault(
+            "nothing-deployed", "nothing of the environment exists; its images are pushed", on_plan=Plan.empty
+        ),
         Fault(
             "half-deployed", "some of the declared services and queues do not exist", on_plan=_half_deployed
         ),

@@ -81,7 +81,9 @@ def test_programs_out_of_reach_are_copied(tmp_path: Path, monkeypatch: pytest.Mo
     server = postgres.prepare(tmp_path, "secret")
     assert server.programs.is_relative_to(tmp_path / "programs")
     for program in ("postgres", "initdb"):
-        assert subprocess.run([server.programs / program, "--version"], check=True, capture_output=True).stdout
+        assert subprocess.run(
+            [server.programs / program, "--version"], check=True, capture_output=True
+        ).stdout
 
 
 def test_postgresql_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

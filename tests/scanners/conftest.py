@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
 from scanner_parts import EndedError, Git, Notes, Project
 
 

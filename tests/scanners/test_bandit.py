@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
 from harness.scanners.bandit import BanditScan, reaches, scan
 from harness.scanners.interface import BrokenToolError, attempt
+from scanner_parts import Project
 
 WEAK = "import hashlib\nimport subprocess\n\nhashlib.md5(b'')\nsubprocess.Popen('ls', shell=True)\n"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
 from harness.scanners.coverage import scan
 from harness.scanners.interface import BrokenToolError
+from scanner_parts import Project
 
 Write = Callable[..., Path]
 

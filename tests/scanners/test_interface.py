@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner_parts import EndedError, Notes
 
 from harness.errors import ToolError
 from harness.model import Cause, Finding, Measurement, Outcome
@@ -18,6 +17,7 @@ from harness.scanners.interface import (
     tell,
     tool_budget,
 )
+from scanner_parts import EndedError, Notes
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
 from harness.scanners.interface import BrokenToolError
 from harness.scanners.linters import LintRun, scan
+from scanner_parts import Project
 
 CHECK = ("{python}", "-P", "-m", "ruff", "check", "--output-format=json")
 FORMAT = ("{python}", "-P", "-m", "ruff", "format", "--check")

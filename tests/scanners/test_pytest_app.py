@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
 from harness.scanners.pytest_app import AppTests, interpreter, scan
+from scanner_parts import Project
 
 LIB = "def twice(x):\n    if x:\n        return 2 * x\n    return 0\n"
 OK = "from lib.code import twice\n\ndef test_twice():\n    assert twice(2) == 4\n"

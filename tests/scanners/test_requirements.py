@@ -1,8 +1,8 @@
 import pytest
-from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.scanners.requirements import read
+from scanner_parts import Project
 
 LISTED = """\
 # a comment

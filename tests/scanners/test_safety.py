@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.model import Cause, Outcome
@@ -17,6 +16,7 @@ from harness.scanners import safety
 from harness.scanners.advisories import build, read_mirror
 from harness.scanners.interface import BrokenToolError, attempt
 from harness.scanners.safety import SafetyScan, scan
+from scanner_parts import Project
 
 Plan = Callable[..., SafetyScan]
 NEWEST = "2024-05-01T00:00:00Z"

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scanner_parts import Git, Project
 
 from harness.errors import ToolError
 from harness.scanners import source_tree
 from harness.scanners.source_tree import state
+from scanner_parts import Git, Project
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner_parts import Project
 
 from harness.errors import ToolError
 from harness.scanners.tree import show, walk
+from scanner_parts import Project
 
 
 def test_every_file_counts_but_caches_and_installed_environments(project: Project) -> None:
