@@ -97,7 +97,8 @@ class Check:
         if broken := [result for result in results if result.held is False]:
             self.fail(
                 "; ".join(
-                    f"{r.metric} is {show(r.actual, r.unit)}, the rule is {r.threshold}" for r in broken
+                    f"{r.metric} is {show(r.actual, r.unit, beside=r.limit)}, the rule is {r.threshold}"
+                    for r in broken
                 ),
                 hint=hint,
             )
@@ -206,6 +207,22 @@ class Check:
             facts=dict(self.facts),
             subjects=tuple(self.subjects),
         )
+
+
+class Patience:
+    """How long each thing may still take to settle, from the first time that a check waited for it.
+
+    Checks of one thing share the wait: what did not become right for the first will not be waited for again.
+    """
+
+    def __init__(self, settle: float) -> None:
+        self._settle = settle
+        self._until: dict[str, float] = {}
+
+    def left(self, thing: str) -> float:
+        """Seconds left for this thing."""
+        until = self._until.setdefault(thing, time.monotonic() + self._settle)
+        return max(0.0, until - time.monotonic())
 
 
 def _slug(text: str) -> str:

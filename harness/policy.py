@@ -318,7 +318,8 @@ class _Gate:
         return decision if decision in _OF_DECISION else Decision.ERROR
 
     def _judge_floor(self) -> None:
-        ran = sum(result.outcome in (Outcome.PASSED, Outcome.FAILED) for result in self._results)
+        # One that is inconclusive ran, and says for itself that it proved nothing.
+        ran = sum(result.outcome is not Outcome.SKIPPED for result in self._results)
         floor = max(self._gate.min_checks, 1)
         if ran < floor:
             self._add(

@@ -13,7 +13,7 @@ from harness.profile import Profile, Tables
 from harness.profile.schema import GateConfig
 
 ALWAYS = "subject"
-"""The gate that is part of every run: what is released, by its bytes."""
+"""The gate that is part of every run, before all others: what is released, by its bytes."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def plan(profile: Profile, phase: Phase) -> tuple[tuple[ExpectedGate, ...], tupl
     gates: list[ExpectedGate] = []
     checks: list[ExpectedCheck] = []
     layers = profile.phases.get(phase, ())
-    names = [(layer, name) for layer, group in enumerate(layers) for name in group]
+    names = [(layer, name) for layer, group in enumerate(layers, start=1) for name in group]
     for layer, name in [(0, ALWAYS), *names]:
         config = profile.gates[name]
         gates.append(ExpectedGate(name, layer, config.min_checks, GATES[name].depends, config.budget))

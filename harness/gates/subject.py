@@ -1,4 +1,4 @@
-"""``subject``: what is released, by its bytes. Part of every run, beside the first layer."""
+"""``subject``: what is released, by its bytes. Part of every run, before all other gates."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar

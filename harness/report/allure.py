@@ -175,7 +175,7 @@ class _Writer:
 
     def _threshold(self, each: ThresholdResult) -> Any:  # noqa: ANN401
         status = {True: "passed", False: "failed", None: "broken"}[each.held]
-        actual = show(each.actual, each.unit)
+        actual = show(each.actual, each.unit, beside=each.limit)
         step = self._step(f"{each.threshold}: {actual}", status)
         step.parameters = [
             model2.Parameter(name="actual", value=actual),

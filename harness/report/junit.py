@@ -139,7 +139,7 @@ def _numbers(case: Case) -> str:
     if result is None:
         return ""
     judged = [
-        f"{each.threshold}: {show(each.actual, each.unit)} ({each.sample} samples)"
+        f"{each.threshold}: {show(each.actual, each.unit, beside=each.limit)} ({each.sample} samples)"
         for each in result.thresholds
     ]
     tried = [f"attempt {n}: {a.outcome} {a.reason}" for n, a in enumerate(result.attempts, 1)]

@@ -106,7 +106,13 @@ def _thresholds(thresholds: Sequence[tuple[Case, ThresholdResult]]) -> list[str]
         return []
     words = {True: "holds", False: "**broken**", None: "**no data**"}
     rows = [
-        (code(case.id), code(r.threshold), text(show(r.actual, r.unit)), f"{r.sample:,}", words[r.held])
+        (
+            code(case.id),
+            code(r.threshold),
+            text(show(r.actual, r.unit, beside=r.limit)),
+            f"{r.sample:,}",
+            words[r.held],
+        )
         for case, r in thresholds
     ]
     table = _table(("Check", "Rule", "Actual", "Samples", ""), rows, right=(2, 3))

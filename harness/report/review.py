@@ -147,7 +147,7 @@ def _thresholds(found: Sequence[tuple[Case, ThresholdResult]]) -> Html:
             (
                 el("code", each.threshold),
                 el("span", word, class_=f"state {tone}"),
-                show(each.actual, each.unit),
+                show(each.actual, each.unit, beside=each.limit),
                 _bar(tone, actual / scale, each.limit / scale),
                 f"{each.sample:,}",
                 el("code", case.id),

@@ -175,7 +175,9 @@ class _Page:
         return [
             Text(sign(self._console, state), style=colour),
             Text(one_line(each.metric, 18 if self._narrow else 30)),
-            Text(show(each.actual, each.unit), style="" if each.held else f"bold {colour}"),
+            Text(
+                show(each.actual, each.unit, beside=each.limit), style="" if each.held else f"bold {colour}"
+            ),
             Text(one_line(each.threshold.removeprefix(each.metric), 20)),
             Text("" if self._narrow else plural(each.sample, "sample"), style=QUIET),
             Text(one_line(f"{case.gate} {resource}" if resource else case.id), style=QUIET),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.gates.context import GateContext
 from harness.gates.context_file import write as write_context
+from harness.process import marked
 from harness.resources import shipped
 
 CONFIGURATION = Path(__file__).with_name("gate_session.ini")
@@ -50,18 +51,23 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def start(context: GateContext, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Start the gate's session in a process group of its own; its output goes to ``<gate>/session.log``."""
+def start(context: GateContext, environ: Mapping[str, str]) -> tuple["subprocess.Popen[bytes]", str]:
+    """Start the gate's session in a process group of its own; its output goes to ``<gate>/session.log``.
+
+    Returns the process, and the mark that it and all it starts carry (see `harness.process.end_tree`).
+    """
+    inherited, mark = marked(environment(environ))
     context.work.mkdir(parents=True, exist_ok=True)
     path = context.work / "context.json"
     write_context(context, path)
     with (context.work / "session.log").open("wb") as log:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             command(context, path),
             cwd=context.root,
-            env=environment(environ),
+            env=inherited,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    return child, mark

@@ -52,6 +52,7 @@ class View(Protocol):
 class _Running:
     gate: ExpectedGate
     child: "subprocess.Popen[bytes]"
+    mark: str
     bound: Bound
     started: float
 
@@ -135,12 +136,12 @@ class Supervisor:
 
     def _start(self, gate: ExpectedGate) -> _Running:
         context = replace(self._context, gate=gate.name, subjects=self._subjects())
-        child = session.start(context, self._environ)
+        child, mark = session.start(context, self._environ)
         ledger.append(context.ledger, "gate_started", gate=gate.name, pid=child.pid)
         self._view.gate_started(gate.name)
         config = self._context.profile.gates[gate.name]
-        bound = Bound(child.pid, budget=config.budget, memory=config.memory)
-        return _Running(gate, child, bound, time.monotonic())
+        bound = Bound(child.pid, budget=config.budget, memory=config.memory, mark=mark)
+        return _Running(gate, child, mark, bound, time.monotonic())
 
     def _look_at(self, running: _Running) -> GateRun | None:
         """How a session ended, if it did; one that broke a bound is ended here with all it started."""
@@ -149,10 +150,11 @@ class Supervisor:
             bound = "interrupted" if self._interrupted else running.bound.broken()
             if bound is None:
                 return None
-            end_tree(running.child.pid, grace=0.0 if bound == "memory" else GRACE)
+            grace = 0.0 if bound == "memory" else GRACE
+            end_tree(running.child.pid, grace=grace, mark=running.mark)
             running.child.wait()
             return self._gate_run(running, SessionEnd(bound), self._bound_detail(running, bound))
-        end_tree(running.child.pid)
+        end_tree(running.child.pid, mark=running.mark)
         self._read()
         return self._gate_run(running, *self._how_it_ended(running.gate.name, exit_code))
 

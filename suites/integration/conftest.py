@@ -8,6 +8,7 @@ import pytest
 from harness.aws import resource_types
 from harness.aws.census import Census, require
 from harness.aws.faults import Broken
+from harness.fixtures import Patience
 from harness.gates.integration import IntegrationConfig
 from harness.profile import Profile
 
@@ -35,3 +36,9 @@ def deployed(request: pytest.FixtureRequest, census: Census) -> None:
 def settle(profile: Profile) -> float:
     """Seconds that eventually consistent things may take to become what they must be."""
     return profile.gate("integration", IntegrationConfig).settle
+
+
+@pytest.fixture(scope="session")
+def patience(settle: float) -> Patience:
+    """The shared waits of this session."""
+    return Patience(settle)

@@ -6,7 +6,7 @@ from harness.aws import ecs
 from harness.aws.ecr import resolve_image
 from harness.aws.ecs import EcsService, Services
 from harness.aws.session import Aws
-from harness.fixtures import Check
+from harness.fixtures import Check, Patience
 from harness.gates.context import GateContext
 from harness.model import Phase, Unit
 from harness.profile import Profile
@@ -31,13 +31,13 @@ def test_is_active(ecs_service: EcsService, services: Services, aws: Aws, check:
 
 
 def test_running_count(
-    ecs_service: EcsService, services: Services, aws: Aws, settle: float, check: Check
+    ecs_service: EcsService, services: Services, aws: Aws, patience: Patience, check: Check
 ) -> None:
     """As many tasks run as are desired, and at least as many are desired as the profile wants."""
     state = check.eventually(
         _Look(services, ecs_service),
         lambda seen: not ecs.count_problem(seen, ecs_service.min_tasks),
-        timeout=settle,
+        timeout=patience.left(ecs_service.id),
     )
     check.snapshot("service", state)
     check.measure("running_tasks", state.running, Unit.COUNT)
@@ -51,11 +51,13 @@ def test_running_count(
 
 
 def test_rollout_is_complete(
-    ecs_service: EcsService, services: Services, aws: Aws, settle: float, check: Check
+    ecs_service: EcsService, services: Services, aws: Aws, patience: Patience, check: Check
 ) -> None:
     """The service's one deployment is COMPLETED and all its tasks run."""
     state = check.eventually(
-        _Look(services, ecs_service), lambda seen: not ecs.rollout_problem(seen), timeout=settle
+        _Look(services, ecs_service),
+        lambda seen: not ecs.rollout_problem(seen),
+        timeout=patience.left(ecs_service.id),
     )
     check.snapshot("service", state)
     if problem := ecs.rollout_problem(state):

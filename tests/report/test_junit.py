@@ -70,5 +70,5 @@ def test_the_decision_says_what_it_rests_on(bad: Any, tmp_path: Path) -> None:
     error = cases(bad, tmp_path)["decision"].find("error")
     assert error is not None
     assert error.get("type") == "ERROR"
-    assert "INCONCLUSIVE: 0 checks ran, the floor is 1" in (error.text or "")
+    assert "NO_GO: not started, because unit came to fail" in (error.text or "")
     assert "failed: unit.unit.coverage: coverage is 79.996 %" in (error.text or "")

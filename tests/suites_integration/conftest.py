@@ -151,7 +151,7 @@ def run_gate(tmp_path: Path, stack_url: str, no_inherited_aws: None) -> RunGate:
         folder = tmp_path / "run"
         context = GateContext("run-1", gate, phase, profile, tmp_path, folder, images or {}, subjects)
         context.work.mkdir(parents=True)
-        child = session.start(context, os.environ)
+        child, _ = session.start(context, os.environ)
         try:
             child.wait(timeout=60)
         finally:

@@ -78,7 +78,7 @@ def run_gate(root: Path) -> RunGate:
         profile = load_profile("p", tables(), folder=root / "profiles", overrides=overrides, environ={})
         context = GateContext("run-1", gate, Phase.PRE_DEPLOY, profile, root, folder, images or {}, subjects)
         context.work.mkdir(parents=True)
-        child = session.start(context, os.environ)
+        child, _ = session.start(context, os.environ)
         try:
             child.wait(timeout=60)
         finally:

@@ -8,7 +8,7 @@ from apps.domains import Change, Unavailable
 
 Client = Any
 """A client of boto3; the application does without its type stubs."""
-PROBE = "probe"
+PROBE = "gonogo-probe"
 """Messages with an attribute of this name test the way and mean nothing; their sender takes them back."""
 
 

@@ -59,7 +59,7 @@ def test_a_topic_that_refuses_is_unavailable(aws: Stubs) -> None:
 
 def test_messages_are_received_given_back_and_deleted(aws: Stubs) -> None:
     sqs, stub = aws("sqs")
-    attributes = {"probe": {"DataType": "String", "StringValue": "1"}}
+    attributes = {"gonogo-probe": {"DataType": "String", "StringValue": "1"}}
     messages = [
         {"Body": "one", "ReceiptHandle": "r1"},
         {"Body": "two", "ReceiptHandle": "r2", "MessageAttributes": attributes},
