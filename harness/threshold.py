@@ -177,9 +177,11 @@ def _digits(value: Fraction, beside: Fraction | None) -> str:
     text = _decimal(value, 2)
     if Fraction(text) == value:
         return text
+    other = beside if beside != value else None
+    written = None if other is None else _digits(other, None)
     for places in range(3, 13):
         text = _decimal(value, places)
-        same = beside is not None and beside != value and text == _decimal(beside, places)
+        same = other is not None and text in (written, _decimal(other, places))
         if not same and Fraction(text) != Fraction(_decimal(value, 2)):
             return text
     near = beside if beside is not None and _decimal(beside, 12) == text else Fraction(text)

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ExitCode, ThresholdError
@@ -241,6 +241,7 @@ def test_no_value_reads_like_a_limit_of_two_decimals_that_it_is_not(
 
 @quick
 @given(written, near, st.integers(0, 40), st.sampled_from(Unit))
+@example(Fraction(51, 1000000000), Fraction(7, 148144950), 0, Unit.RATIO)
 def test_no_value_reads_like_the_limit_it_is_shown_beside(
     limit: Fraction, distance: Fraction, shrunk: int, unit: Unit
 ) -> None:
