@@ -82,8 +82,7 @@ def up(
                 typer.echo(json.dumps(document))
             else:
                 _show(info.environ, info.faults, info.logs, command)
-            _wait(end, stand_in.supervisor)
-            gone = not stand_in.running
+            gone = _wait(end, stand_in.supervisor)
         if gone:
             from harness.errors import ToolError
 
@@ -166,5 +165,7 @@ def _ended() -> Iterator[int]:
         os.close(writable)
 
 
-def _wait(end: int, supervisor: int) -> None:
-    select.select([end, supervisor], [], [])
+def _wait(end: int, supervisor: int) -> bool:
+    """Wait until we are told to end, or the supervisor is over; says whether it was the supervisor."""
+    ready, _, _ = select.select([end, supervisor], [], [])
+    return end not in ready

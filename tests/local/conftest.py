@@ -12,6 +12,9 @@ from harness.gates import tables
 from harness.local import StandIn, StandInInfo, start
 from harness.profile import Profile
 from harness.profile.loader import load_profile
+from own_tmp import own_tmp
+
+__all__ = ["own_tmp"]
 
 Start = Callable[..., StandIn]
 Client = Callable[[StandInInfo, str], Any]

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.resources import shipped
+from own_tmp import own_tmp
 from product_parts import Product, SilentHost
+
+__all__ = ["own_tmp"]
 
 
 @pytest.fixture
