@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.model import Decided, Record, ThresholdResult
 from harness.report.files import write
 from harness.report.text import bounded, clean, counts, one_line, plural, seconds
-from harness.report.view import Case, GateView, State, View, view
+from harness.report.view import Case, GateView, SkipGroup, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
 
@@ -15,6 +15,8 @@ NAME = "summary.md"
 _SPECIAL = re.compile(r"[\\`*{}\[\]|~#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
 _CASES = 50
+_NAMED = 5
+"""Checks of one skip that are named; the others are counted."""
 """A job summary may hold 1 MiB; the rest is in the review page."""
 _LINES = 40
 _WIDTH = 400
@@ -29,7 +31,7 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         *_thresholds(seen.thresholds),
         *_problems(seen.failures),
         *_list("Waived", seen.of(State.WAIVED)),
-        *_skips(seen.skips),
+        *_skips(seen.skip_groups),
         *_list("Flaky", seen.flaky),
         *_subjects(info),
         *_evidence(seen),
@@ -162,20 +164,21 @@ def _tries(case: Case) -> str:
     return f" — passed after {plural(len(attempts), 'attempt')}" if attempts else ""
 
 
-def _skips(cases: Sequence[Case]) -> list[str]:
-    if not cases:
+def _skips(groups: Sequence[SkipGroup]) -> list[str]:
+    if not groups:
         return []
     rows = [
         (
-            code(c.id),
-            text(str(c.cause or "")),
-            "allowed" if c.allowed else "**not allowed**",
-            text(c.reason, 200),
+            ", ".join(code(case.id) for case in group.cases[:_NAMED])
+            + (f" and {len(group.cases) - _NAMED:,} more" if len(group.cases) > _NAMED else ""),
+            text(group.cause),
+            "allowed" if group.allowed else "**not allowed**",
+            text(group.reason, 200),
         )
-        for c in cases[: 4 * _CASES]
+        for group in groups[: 4 * _CASES]
     ]
-    more = [f"… and {len(cases) - len(rows):,} more"] if len(cases) > len(rows) else []
-    return ["", "## Skipped", "", *_table(("Check", "Cause", "By the profile", "Why"), rows), *more]
+    more = [f"… and {len(groups) - len(rows):,} more"] if len(groups) > len(rows) else []
+    return ["", "## Skipped", "", *_table(("Checks", "Cause", "By the profile", "Why"), rows), *more]
 
 
 def _subjects(info: RunInfo) -> list[str]:

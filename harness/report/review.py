@@ -10,7 +10,7 @@ from harness.model import Decided, Decision, GateOutcome, Record, ThresholdResul
 from harness.report.files import inside, write
 from harness.report.html import Html, el, join, table
 from harness.report.text import bounded, counts, plural, seconds
-from harness.report.view import Case, GateView, State, View, view
+from harness.report.view import Case, GateView, SkipGroup, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
 
@@ -36,7 +36,7 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         _section("Gates", _gates(seen.gates)),
         _section("Thresholds", _thresholds(seen.thresholds)),
         _section("What stands in the way", *(_problem(case) for case in seen.failures)),
-        _section("Skipped", _skips(seen.skips)),
+        _section("Skipped", _skips(seen.skip_groups)),
         _section("Waived", *(_problem(case) for case in seen.of(State.WAIVED))),
         _section("Passed only when tried again", _flaky(seen.flaky)),
         _section("What is released", _subjects(info)),
@@ -178,21 +178,35 @@ def _problem(case: Case) -> Html:
     return el("article", *parts, class_=f"case {_TONES[case.state]}")
 
 
-def _skips(cases: Sequence[Case]) -> Html:
+def _skips(groups: Sequence[SkipGroup]) -> Html:
     rows = [
         (
-            el("code", case.id),
-            str(case.cause or ""),
-            el(
-                "span",
-                "allowed" if case.allowed else "not allowed",
-                class_=f"state {'skip' if case.allowed else 'unknown'}",
+            _names(group),
+            join(
+                (
+                    group.cause,
+                    " ",
+                    el(
+                        "span",
+                        "allowed" if group.allowed else "not allowed",
+                        class_=f"state {'skip' if group.allowed else 'unknown'}",
+                    ),
+                )
             ),
-            case.reason + (f" → {case.hint}" if case.hint else ""),
+            group.reason + (f" → {group.hint}" if group.hint else ""),
         )
-        for case in cases
+        for group in groups
     ]
-    return table(("Check", "Cause", "By the profile", "Why"), rows) if rows else Html()
+    return table(("Checks", "Cause", "Why"), rows) if rows else Html()
+
+
+def _names(group: SkipGroup) -> Html:
+    """The check itself, or how many there are, to be unfolded."""
+    if len(group.cases) == 1:
+        return el("code", group.cases[0].id)
+    names = join(el("li", el("code", case.id)) for case in group.cases)
+    counted = f"{group.gate}: {plural(len(group.cases), 'check')}"
+    return el("details", el("summary", counted), el("ul", names))
 
 
 def _flaky(cases: Sequence[Case]) -> Html:

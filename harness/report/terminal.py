@@ -16,7 +16,7 @@ from harness.model import Decided, Decision, Phase, Record, ThresholdResult
 from harness.report.live import LiveView, plain_output
 from harness.report.marks import BAD, DECISIONS, GOOD, QUIET, UNKNOWN, draw, sign, style, tolerant
 from harness.report.text import bounded, counts, one_line, plural, seconds
-from harness.report.view import Case, GateView, State, View, view
+from harness.report.view import Case, GateView, SkipGroup, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
 
@@ -74,7 +74,7 @@ class _Page:
         yield from self._section("Gates", [self._gates(seen.gates)])
         yield from self._section("Thresholds", self._thresholds(seen.thresholds))
         yield from self._section("What stands in the way", [*self._general(), *self._failures(seen.failures)])
-        yield from self._section("Skipped", self._skips(seen.skips))
+        yield from self._section("Skipped", self._skips(seen.skip_groups))
         yield from self._section("Waived", [self._case(case) for case in seen.of(State.WAIVED)])
         yield from self._section("Passed only when tried again", [self._case(case) for case in seen.flaky])
         yield from self._section("Set for this run", self._overrides())
@@ -234,21 +234,16 @@ class _Page:
         ]
         return [Padding(text, (0, 0, 0, 2)) for text in texts]
 
-    def _skips(self, cases: Sequence[Case]) -> list[RenderableType]:
-        """Skips with the same cause and reason of a gate are one entry: the cause is told once, the checks counted."""
-        groups: dict[tuple[str, str, bool, str, str], list[Case]] = {}
-        for case in cases:
-            key = (case.gate, str(case.cause or ""), case.allowed, case.reason, case.hint)
-            groups.setdefault(key, []).append(case)
+    def _skips(self, groups: Sequence[SkipGroup]) -> list[RenderableType]:
         lines: list[RenderableType] = []
-        for (gate, cause, allowed, reason, hint), group in list(groups.items())[:_SKIPS]:
+        for group in groups[:_SKIPS]:
             names = (
-                ", ".join(case.id for case in group)
-                if len(group) <= 3
-                else f"{gate}, {plural(len(group), 'check')}"
+                ", ".join(case.id for case in group.cases)
+                if len(group.cases) <= 3
+                else f"{group.gate}, {plural(len(group.cases), 'check')}"
             )
-            word, colour = ("allowed", style(State.SKIPPED)) if allowed else ("not allowed", UNKNOWN)
-            lines.append(self._item(f"{cause} ({word})", colour, names, reason, hint))
+            word, colour = ("allowed", style(State.SKIPPED)) if group.allowed else ("not allowed", UNKNOWN)
+            lines.append(self._item(f"{group.cause} ({word})", colour, names, group.reason, group.hint))
         if len(groups) > _SKIPS:
             lines.append(
                 Text(self._draw(f"… and {len(groups) - _SKIPS:,} more causes, in the reports"), style=QUIET)

@@ -124,6 +124,18 @@ class GateView:
 
 
 @dataclass(frozen=True)
+class SkipGroup:
+    """Skips of one gate with the same cause and reason: told once, with the checks they are."""
+
+    gate: str
+    cause: str
+    allowed: bool
+    reason: str
+    hint: str
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
 class View:
     """A whole run as reports show it. `general` are the reasons that no single check stands for."""
 
@@ -173,6 +185,15 @@ class View:
     def skips(self) -> list[Case]:
         """The skipped cases, those that are not allowed first."""
         return sorted(self.of(State.SKIPPED), key=lambda case: case.allowed)
+
+    @property
+    def skip_groups(self) -> list[SkipGroup]:
+        """The skipped cases, told once for each gate, cause and reason."""
+        groups: dict[tuple[str, str, bool, str, str], list[Case]] = {}
+        for case in self.skips:
+            key = (case.gate, str(case.cause or ""), case.allowed, case.reason, case.hint)
+            groups.setdefault(key, []).append(case)
+        return [SkipGroup(*key, tuple(cases)) for key, cases in groups.items()]
 
     @property
     def thresholds(self) -> list[tuple[Case, ThresholdResult]]:

@@ -66,9 +66,14 @@ def test_a_long_list_says_what_it_left_out(good: Any, of_record: Any, tmp_path: 
         CheckResult(f"load.a.c{n}", "load", Outcome.SKIPPED, reason="no", cause=Cause.ABSENT)
         for n in range(230)
     ]
+    skipped += [
+        CheckResult(f"load.b.c{n}", "load", Outcome.SKIPPED, reason=f"no {n}", cause=Cause.ABSENT)
+        for n in range(229)
+    ]
     run = of_record(replace(good.record, results=(*good.record.results, *failed, *skipped)))
     text = rendered(run, tmp_path)
     assert "- … and 20 more, in the review page" in text
+    assert " and 225 more | absent |" in text
     assert "… and 30 more" in text
     assert len(text.encode()) < 1_000_000
 
