@@ -19,6 +19,8 @@ from harness.load.result import Kind, LoadResult
 from harness.load.runner import command, environment, run_scenario
 from harness.load.validity import invalid_reasons
 
+pytestmark = pytest.mark.alone
+
 
 def run(plan: Any, tmp_path: Path, **options: Any) -> LoadResult:
     return run_scenario(plan, work=tmp_path / "work", **options)

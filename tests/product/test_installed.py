@@ -79,6 +79,7 @@ def test_a_checkout_uses_its_own_never_a_copy(tmp_path: Path) -> None:
     assert told == [str(CHECKOUT / "suites"), str(CHECKOUT / "profiles")]
 
 
+@pytest.mark.alone
 def test_the_wheel_alone_runs_the_local_gate(installed: Path, tmp_path: Path) -> None:
     quick = [part for each in QUICK for part in ("--set", each)]
     told = _run(installed.parent / "gonogo", "gate", "--profile", "local", *IMAGES, *quick, cwd=tmp_path)

@@ -14,7 +14,7 @@ from harness.verdict.statement import parse
 from product_parts import IMAGES, Product
 from tests_environment import environment
 
-pytestmark = pytest.mark.usefixtures("own_tmp")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_tmp")]
 WHOLE_RUN = 10.0
 """Seconds within which the moments are drawn: about as long as a run takes to reach its load gate."""
 
