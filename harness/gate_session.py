@@ -240,7 +240,10 @@ def _result(item: pytest.Item) -> CheckResult:
     outcome, call = seen[0]
     if call.excinfo is None:
         return check.result(Outcome.ERROR, f"pytest says {outcome}, and no exception tells why")
-    return _of_exception(check, call.excinfo.value, call.excinfo)
+    try:
+        return _of_exception(check, call.excinfo.value, call.excinfo)
+    except ValueError as error:  # an outcome that cannot be, such as a skip with a cause that is none
+        return check.result(Outcome.ERROR, str(error), hint="end the check with one of the model's causes")
 
 
 def _of_exception(
@@ -262,6 +265,7 @@ def _of_exception(
             )
         case AssertionError() | pytest.fail.Exception():
             lines = str(error).strip().splitlines() or ["an assertion without a message failed"]
+            check.evidence("traceback.txt", str(info.getrepr(style="short")))
             check.diagnose(lines[1:20])
             check.diagnose([f"at {_where(info)}"])
             return check.result(Outcome.FAILED, lines[0], hint=check.hint)

@@ -98,7 +98,9 @@ def run(named: list[str], given: list[str]) -> int:
     except GonogoError as error:
         return _tell(str(error), error.exit_code)
     except TyperException as error:
-        if not error.message:  # the help was asked for by naming nothing, and is printed already
+        if (
+            type(error).__name__ == "NoArgsIsHelpError"
+        ):  # naming nothing asks for the help, which is printed already
             return ExitCode.USAGE
         command = " ".join(["gonogo", *named])
         return _tell(f"{error.format_message()}\n  → see `{command} --help`", ExitCode.USAGE)

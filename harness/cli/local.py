@@ -55,8 +55,9 @@ def up(
     from harness.local import start
     from harness.local.stand_in import STATE
     from harness.profile.loader import load_profile
+    from harness.profile.sources import own_folder
 
-    loaded = load_profile(profile, tables(), folder=Path(profiles), overrides=tuple(set_ or ()))
+    loaded = load_profile(profile, tables(), folder=own_folder(profiles), overrides=tuple(set_ or ()))
     if not loaded.local.stand_in:
         raise UsageError(f"profile {loaded.name!r} has no stand-in", hint="use --profile local")
     with _ended() as end, _home(folder) as home:

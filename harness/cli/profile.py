@@ -13,7 +13,7 @@ from harness.profile import Profile
 from harness.profile.json_schema import profile_schema
 from harness.profile.loader import load_profile
 from harness.profile.problems import InvalidProfileError
-from harness.profile.sources import available
+from harness.profile.sources import available, own_folder
 
 app = typer.Typer(no_args_is_help=True, help="What the profiles say, and what is wrong with them.")
 
@@ -46,7 +46,7 @@ _WIDE = 200
 def list_profiles(profiles: _Profiles = Path("profiles"), as_json: _Json = False) -> None:
     """The profiles there are, your own before the shipped ones."""
     rows = []
-    for name, path in available(profiles).items():
+    for name, path in available(own_folder(str(profiles))).items():
         try:
             about = load_profile(name, tables(), folder=profiles).description
         except ProfileError as error:
@@ -66,7 +66,7 @@ def show(
     as_json: _Json = False,
 ) -> None:
     """Every value of a profile, the defaults included, with where it comes from."""
-    profile = load_profile(name, tables(), folder=profiles, overrides=overrides)
+    profile = load_profile(name, tables(), folder=own_folder(str(profiles)), overrides=overrides)
     if as_json:
         settings = {
             key: {"value": setting.value, "source": setting.source, "place": key in profile.places}
@@ -86,7 +86,8 @@ def check(
     as_json: _Json = False,
 ) -> None:
     """Everything that is wrong with a profile, at once; exit code 64 if there is anything."""
-    results = {name: _problems(name, profiles, overrides) for name in names or available(profiles)}
+    folder = own_folder(str(profiles))
+    results = {name: _problems(name, folder, overrides) for name in names or available(folder)}
     if as_json:
         _print_json(results)
     else:
@@ -108,7 +109,8 @@ def diff(
 ) -> None:
     """The keys that two profiles hold different values for, side by side."""
     left, right = (
-        load_profile(name, tables(), folder=profiles, overrides=overrides) for name in (first, second)
+        load_profile(name, tables(), folder=own_folder(str(profiles)), overrides=overrides)
+        for name in (first, second)
     )
     rows = list(_differences(left, right))
     if as_json:

@@ -104,6 +104,23 @@ class Tree:
             self.origins[key] = origin(key)
 
 
+DEFAULT_FOLDER = "profiles"
+
+
+def own_folder(text: str) -> Path:
+    """The folder of a user's own profiles, as it was asked for; only the default one need not exist.
+
+    Raises:
+        ProfileError: there is no such folder, so that the shipped profiles would silently take its place.
+    """
+    folder = Path(text)
+    if text != DEFAULT_FOLDER and not folder.is_dir():
+        raise ProfileError(
+            f"--profiles {text}: there is no such folder", hint="name the folder of your own profiles"
+        )
+    return folder
+
+
 def available(folder: Path) -> dict[str, Path]:
     """Every profile by name with the file it starts from: those of `folder`, then the shipped ones."""
     found: dict[str, Path] = {}

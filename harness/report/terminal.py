@@ -27,7 +27,7 @@ _WIDTH = 110
 _THRESHOLDS, _FAILURES, _FINDINGS, _DIAGNOSIS, _SKIPS = 40, 15, 5, 8, 20
 _TEXT = 600
 _NEXT = {
-    Decision.GO: "Deploy behind `gonogo verify {where}`: it accepts this verdict and nothing else.",
+    Decision.GO: "Deploy behind `gonogo verify {where} {what}`: it accepts this verdict and nothing else.",
     Decision.NO_GO: "Mend what failed, then run `gonogo gate {where}` again; `gonogo explain {where}` tells more.",
     Decision.INCONCLUSIVE: "Provide the proof that is missing, then run `gonogo gate {where}` again.",
     Decision.ERROR: "Repair what broke, the gate itself or its tool, then run `gonogo gate {where}` again.",
@@ -268,13 +268,27 @@ class _Page:
         decision, info = self._seen.decision, self._info
         phase = "" if info.phase is Phase.PRE_DEPLOY else f" --phase {info.phase}"
         where = f"--profile {info.profile}{phase}"
-        told = _TRIAL if self._trial else _NEXT[decision].format(where=where)
+        told = _TRIAL if self._trial else _NEXT[decision].format(where=where, what=_what(info))
+        if decision is Decision.GO and info.overrides and not self._trial:
+            told = (
+                "Keys of the profile were set for this run: `gonogo verify` refuses its verdict where they change "
+                "the policy. For a GO that deploys, write them into the profile and run again."
+            )
         code = int(decision is not Decision.GO) if self._trial else ExitCode[decision.name].value
         head = Text(f"{decision}", style=f"bold {DECISIONS[decision]}")
         head.append(f" (exit {code})  ", style=f"not bold {QUIET}")
         return Group(
             Rule(style=QUIET, characters=self._draw("─")), head.append(told, style="not bold default")
         )
+
+
+def _what(info: RunInfo) -> str:
+    """The subjects as `gonogo verify` is asked about them: images by digest, or the source where there is none."""
+    images = [f"--image {s.name}@sha256:{s.digest['sha256']}" for s in info.subjects if s.name in info.images]
+    source = info.subject("source")
+    if images or source is None:
+        return " ".join(images)
+    return f"--source {next(iter(source.digest.values()))}"
 
 
 def _near(path: Path) -> str:

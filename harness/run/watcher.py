@@ -144,6 +144,8 @@ def _leave(main: Callable[[], int]) -> None:
         code = main()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else ExitCode.ERROR
+    except KeyboardInterrupt:
+        sys.stderr.write("gonogo: interrupted\n")
     except BaseException:  # noqa: BLE001 - the last frame of a process: whatever it is, it is shown
         traceback.print_exc()
     finally:

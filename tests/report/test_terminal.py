@@ -36,7 +36,10 @@ def test_a_go(good: Any) -> None:
     assert row(text, "avg_response_time") == "✓ avg_response_time 183.4 ms < 2s 3,000 samples load api-health"
     assert "What stands in the way" not in text
     assert "reports/staging/pre-deploy/verdict.intoto.json" in text
-    assert text.splitlines()[-2].startswith("GO (exit 0)  Deploy behind `gonogo verify --profile staging`")
+    # Its keys were set on the command line, so it is another policy than the consumer's.
+    assert "GO (exit 0)  Keys of the profile were set for this run: `gonogo verify` refuses" in text
+    plain = printed(good._replace(info=replace(good.info, overrides={})))
+    assert "GO (exit 0)  Deploy behind `gonogo verify --profile staging --image api@sha256:" in plain
 
 
 def test_everything_of_a_bad_run_is_told(bad: Any) -> None:
@@ -123,7 +126,7 @@ def test_skips_with_one_cause_are_one_entry(good: Any, of_record: Any) -> None:
 
 
 def test_what_is_special_about_a_run(good: Any) -> None:
-    info = replace(good.info, phase=Phase.POST_DEPLOY, attempt=3, partial=True, stand_in=True)
+    info = replace(good.info, phase=Phase.POST_DEPLOY, attempt=3, partial=True, stand_in=True, overrides={})
     text = printed(good._replace(info=info), files={})
     assert "attempt 3" in text
     assert "Partial: only some gates were asked to run." in text

@@ -290,3 +290,43 @@ def _wait_for(path: Path, child: "subprocess.Popen[bytes]") -> None:
     while not path.exists():
         assert child.poll() is None, "the run ended early"
         os.sched_yield()
+
+
+def test_a_secret_of_a_check_reaches_no_file(repo: Repo) -> None:
+    secret = "kx9-canary-7Qw"
+    repo.suite(
+        GOOD,
+        f"from harness.masking import register\nSECRET = {secret[:6]!r} + {secret[6:]!r}\n"
+        "def test_leaks():\n    register(SECRET)\n    print(SECRET)\n    assert SECRET == 'x', f'it is {SECRET}'\n"
+        "def test_breaks():\n    raise OSError(SECRET)\n",
+    )
+    done = repo.gate()
+    assert done.returncode == 12
+    assert secret not in done.stdout + done.stderr
+    told = [path for path in (repo.root / "reports").rglob("*") if path.is_file()]
+    assert told
+    assert not [path for path in told if secret.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["check.measure('n', '5')", "check.measure('n', 5, 'seconds')", "check.skip('because', 'of this')"],
+)
+def test_a_check_that_misuses_its_record_is_one_broken_check(
+    repo: Repo, outcomes: Outcomes, broken: str
+) -> None:
+    repo.suite(GOOD, f"def test_misuses(check):\n    {broken}\n")
+    assert repo.gate().returncode == 12
+    assert outcomes(repo.verdict) == {
+        "subject.source.committed": "passed",
+        "smoke.mine.good": "passed",
+        "smoke.mine.misuses": "error",
+    }
+
+
+@pytest.mark.parametrize("arguments", [("--set", "app.path=nowhere"), ("--profiles", "nowhere")])
+def test_what_cannot_begin_leaves_the_last_verdict_alone(repo: Repo, arguments: tuple[str, str]) -> None:
+    assert repo.gate().returncode == 0
+    before = repo.verdict_file.read_bytes()
+    assert repo.gate(*arguments).returncode == 64
+    assert repo.verdict_file.read_bytes() == before
