@@ -34,21 +34,28 @@ def test_web_and_api_are_healthy(healthy: StandInInfo) -> None:
 
 
 def test_a_domain_is_activated_all_the_way_and_deactivated(healthy: StandInInfo, client: Client) -> None:
-    def until(status: str) -> None:
+    def until(status: str) -> dict[str, str]:
         deadline = time.monotonic() + 15
-        while (seen := http.get("/v1/api/domains/example.com").json()["status"]) != status:
+        while (seen := http.get("/v1/api/domains/example.com").json())["status"] != status or set(
+            seen["steps"].values()
+        ) != {"done"}:
             assert time.monotonic() < deadline, seen
             time.sleep(0.05)
+        steps: dict[str, str] = seen["steps"]
+        return steps
+
+    def zones() -> list[str]:
+        return [zone["Name"] for zone in client(healthy, "route53").list_hosted_zones()["HostedZones"]]
 
     with web(healthy) as http:
         assert http.post("/v1/api/domains", json={"name": "example.com"}).status_code == 202
-        until("active")
+        assert list(until("active")) == ["database-operations", "route53-operations", "github-workflow"]
+        assert zones() == ["example.com."]
         assert http.delete("/v1/api/domains/example.com").status_code == 202
         until("inactive")
-    sqs = client(healthy, "sqs")
-    url = sqs.get_queue_url(QueueName="storefront-local-route53-operations-queue.fifo")["QueueUrl"]
-    first = json.loads(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"])
-    assert first == {"name": "example.com", "wanted": "active", "revision": 1}
+        assert not zones()
+        assert http.delete("/v1/api/domains/example.com", params={"purge": "true"}).status_code == 204
+        assert http.get("/v1/api/domains/example.com").status_code == 404
 
 
 def test_services_run_the_digest_that_ecr_has(healthy: StandInInfo, client: Client) -> None:

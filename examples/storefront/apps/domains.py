@@ -1,15 +1,21 @@
 """Domains and what may happen to them: the rules, and the ports to the database and the bus.
 
-A domain is activated or deactivated in two steps. The API writes the wish (``activating``) and announces it; the
-worker carries it out and marks the row (``active``). Every wish raises the row's revision, so that a message that
-arrives late or twice changes nothing.
+The API writes the wish (``activating``) and announces it; a worker behind each queue carries out its step of it. Once
+the steps that matter are done, the row is as wanted (``active``). Every wish raises the row's revision, so that a
+message that arrives late or twice changes nothing. A domain that is inactive can be purged: then nothing is left.
 """
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
+
+STEPS = ("database-operations", "route53-operations", "github-workflow")
+"""The steps of every change, by the names of the queues that their workers read."""
+NEEDED = frozenset(STEPS[:2])
+"""Those that must be done before a domain is as wanted; nobody waits for the workflow."""
 
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _NAME = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
@@ -24,12 +30,25 @@ class Status(StrEnum):
     INACTIVE = "inactive"
 
 
+class Progress(StrEnum):
+    """How far a step is."""
+
+    WAITING = "waiting"
+    RECEIVED = "received"
+    """Its worker has the message."""
+    DONE = "done"
+
+
 class InvalidName(ValueError):
     """The text is no domain name."""
 
 
 class Unavailable(Exception):
-    """The database or the bus does not answer."""
+    """The database, the bus or a service does not answer."""
+
+
+class Unfinished(Exception):
+    """The domain cannot be purged: it is not inactive."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +67,6 @@ class Change:
     name: str
     wanted: Status
     revision: int
-
-    @property
-    def deduplication_id(self) -> str:
-        """Equal for the same wish, so that announcing it again is harmless."""
-        return f"{self.name}-{self.revision}"
 
     def dumps(self) -> str:
         """As a message body."""
@@ -84,8 +98,20 @@ class Store(Protocol):
     def put(self, domain: Domain) -> None:
         """Write a domain, new or known."""
 
-    def mark(self, name: str, revision: int, status: Status) -> bool:
-        """Set the status if the row still has this revision; say whether it had."""
+    def steps(self, domain: Domain) -> Mapping[str, Progress]:
+        """How far the steps of the domain's revision are; those nobody has received are not in it."""
+
+    def received(self, change: Change, step: str) -> bool:
+        """Note that a step's worker has the message; ``False`` if the row no longer has this revision."""
+
+    def done(self, change: Change, step: str) -> bool:
+        """Note that a step is done, and set the status once all that matter are.
+
+        ``False`` if the row no longer has this revision.
+        """
+
+    def purge(self, name: str, statuses: Iterable[Status]) -> bool:
+        """Forget a domain and its steps, if it has one of these statuses; say whether it did."""
 
 
 class Bus(Protocol):
@@ -114,6 +140,27 @@ class Domains:
         known = self._store.get(check_name(name))
         return self._ask(known.name, Status.INACTIVE) if known else None
 
+    def purge(self, name: str, *, anyway: bool = False) -> bool:
+        """Forget an inactive domain; ``False`` when nobody knows it.
+
+        With `anyway` its status does not count. Steps on their way then find no row and undo what they did.
+
+        Raises:
+            Unfinished: it is not inactive.
+        """
+        name = check_name(name)
+        if self._store.purge(name, Status if anyway else (Status.INACTIVE,)):
+            return True
+        if known := self._store.get(name):
+            msg = f"{known.name} is {known.status}: only an inactive domain can be purged"
+            raise Unfinished(msg)
+        return False
+
+    def progress(self, domain: Domain) -> dict[str, Progress]:
+        """How far each step of the domain's revision is."""
+        known = self._store.steps(domain)
+        return {step: known.get(step, Progress.WAITING) for step in STEPS}
+
     def _ask(self, name: str, wanted: Status) -> Domain:
         known = self._store.get(name)
         if known and known.status is wanted:
@@ -128,11 +175,6 @@ class Domains:
         self._store.put(domain)
         self._bus.announce(Change(name, wanted, domain.revision))
         return domain
-
-
-def carry_out(change: Change, store: Store) -> bool:
-    """Do what was announced; a stale change is left alone and ``False``."""
-    return store.mark(change.name, change.revision, change.wanted)
 
 
 def check_name(text: str) -> str:

@@ -1,4 +1,8 @@
-"""The API's routes. Run with ``python -m apps.api`` (port 3001)."""
+"""The API's routes. Run with ``python -m apps.api`` (port 3001).
+
+``GET /v1/api/domains/{name}`` shows how far each step is: ``waiting``, ``received`` by its worker, or ``done``.
+``DELETE`` deactivates; ``?purge=true`` forgets an inactive domain for good, ``?purge=force`` one in any state.
+"""
 
 import json
 import os
@@ -9,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from apps.domains import Domain, Domains, InvalidName, Store, Unavailable
+from apps.domains import Domain, Domains, InvalidName, Store, Unavailable, Unfinished
 from apps.faults import FaultMiddleware, Faults
 
 
@@ -25,10 +29,16 @@ def build(store: Store, domains: Domains, faults: Faults | None = None) -> Starl
 
     def one(request: Request) -> Response:
         domain = store.get(request.path_params["name"].lower())
-        return JSONResponse(_shown(domain)) if domain else _error(404, "no such domain")
+        if domain is None:
+            return _error(404, "no such domain")
+        return JSONResponse({**_shown(domain), "steps": domains.progress(domain)})
 
     def deactivate(request: Request) -> Response:
-        domain = domains.deactivate(request.path_params["name"])
+        name = request.path_params["name"]
+        if purge := request.query_params.get("purge", ""):
+            known = domains.purge(name, anyway=purge == "force")
+            return Response(status_code=204) if known else _error(404, "no such domain")
+        domain = domains.deactivate(name)
         return JSONResponse(_shown(domain), 202) if domain else _error(404, "no such domain")
 
     async def activate(request: Request) -> Response:
@@ -49,7 +59,7 @@ def build(store: Store, domains: Domains, faults: Faults | None = None) -> Starl
             Route("/v1/api/domains/{name}", deactivate, methods=["DELETE"]),
         ],
         middleware=[Middleware(FaultMiddleware, faults=faults)] if faults else [],
-        exception_handlers={InvalidName: _invalid, Unavailable: _unavailable},
+        exception_handlers={InvalidName: _invalid, Unavailable: _unavailable, Unfinished: _unfinished},
     )
 
 
@@ -76,6 +86,10 @@ def _error(status: int, message: str) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     return _error(422, str(error))
+
+
+def _unfinished(request: Request, error: Exception) -> Response:
+    return _error(409, str(error))
 
 
 def _unavailable(request: Request, error: Exception) -> Response:

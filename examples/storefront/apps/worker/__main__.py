@@ -1,37 +1,77 @@
-"""``python -m apps.worker``: works until it is told to stop (SIGTERM)."""
+"""``python -m apps.worker [QUEUE …]``: works on the named queues, or on all, until it is told to stop (SIGTERM)."""
 
 import logging
 import os
 import signal
-from threading import Event
+import sys
+from collections.abc import Callable
+from threading import Event, Thread
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from apps.config import client, database, names, parameter
+from apps.config import Names, client, database, names, parameter
+from apps.domains import STEPS
 from apps.messaging import SqsInbox
 from apps.postgres import PostgresStore
-from apps.worker.worker import QUEUE, Worker, log
+from apps.worker.worker import ROUTE53, Act, HostedZone, Note, Worker, log
+from apps.zones import Route53Zones
+
+_AGAIN = 2.0
+"""Seconds before a queue that does not answer is asked again."""
 
 
-def main() -> None:
-    """Read the queue until SIGTERM."""
+def main(queues: list[str]) -> int:
+    """Read the queues, each in a thread, until SIGTERM; 1 where one of them could not go on."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if unknown := set(queues) - set(STEPS):
+        log.error("no such queue: %s; there are %s", ", ".join(sorted(unknown)), ", ".join(STEPS))
+        return 2
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     known = names(os.environ)
-    ssm = client("ssm")
-    store = PostgresStore(database(client("secretsmanager"), known.database_secret), connections=1)
+    chosen = queues or list(STEPS)
+    store = PostgresStore(database(client("secretsmanager"), known.database_secret), connections=len(chosen))
     store.create()
-    inbox = SqsInbox(client("sqs"), parameter(ssm, known.queue_parameter(QUEUE)), wait=2)
-    worker = Worker(inbox, store, pause=lambda: bool(stop.wait(1)))
-    log.info("reading %s", QUEUE)
+    failed: list[str] = []
+    ssm, sqs = client("ssm"), client("sqs")
+
+    def begin(queue: str) -> Worker:
+        inbox = SqsInbox(sqs, parameter(ssm, known.queue_parameter(queue)), wait=2)
+        return Worker(inbox, store, queue, _act(queue, known), pause=lambda: bool(stop.wait(1)))
+
+    def run(queue: str) -> None:
+        try:
+            work(queue, lambda: begin(queue), stop)
+        except Exception:
+            log.exception("%s: cannot go on", queue)
+            failed.append(queue)
+            stop.set()
+
+    threads = [Thread(target=run, args=(queue,), name=queue) for queue in chosen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return 1 if failed else 0
+
+
+def work(queue: str, begin: Callable[[], Worker], stop: Event) -> None:
+    """Read one queue until `stop`; while it does not answer, or does not exist yet, it is asked again."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    worker: Worker | None = None
     while not stop.is_set():
         try:
+            if worker is None:
+                worker = begin()
+                log.info("%s: reading", queue)
             worker.step()
         except (BotoCoreError, ClientError) as error:
-            log.warning("the queue does not answer: %s", error)
-            stop.wait(1)
+            log.warning("%s: the queue does not answer: %s", queue, error)
+            stop.wait(_AGAIN)
+
+
+def _act(queue: str, known: Names) -> Act:
+    return HostedZone(Route53Zones(client("route53"), known.environment)) if queue == ROUTE53 else Note()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

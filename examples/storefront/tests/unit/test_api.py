@@ -8,7 +8,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from apps.api.app import build
-from apps.domains import Domain, Domains, Status
+from apps.domains import STEPS, Change, Domain, Domains, Status
 from apps.faults import Faults
 from apps.memory import MemoryBus, MemoryStore
 
@@ -36,10 +36,35 @@ def test_a_domain_is_activated_listed_and_deactivated(api: Call, store: MemorySt
     answer = api("POST", "/v1/api/domains", json={"name": "Example.com"})
     assert (answer.status_code, answer.json()) == (202, {"name": "example.com", "status": "activating"})
     assert api("GET", "/v1/api/domains").json() == {"domains": [answer.json()]}
-    assert api("GET", "/v1/api/domains/EXAMPLE.com").json() == answer.json()
+    shown = api("GET", "/v1/api/domains/EXAMPLE.com").json()
+    assert shown == {**answer.json(), "steps": dict.fromkeys(STEPS, "waiting")}
     answer = api("DELETE", "/v1/api/domains/example.com")
     assert (answer.status_code, answer.json()["status"]) == (202, "deactivating")
     assert store.rows["example.com"] == Domain("example.com", Status.DEACTIVATING, 2)
+
+
+def test_an_inactive_domain_is_purged(api: Call, store: MemoryStore) -> None:
+    store.rows["example.com"] = Domain("example.com", Status.INACTIVE, 2)
+    assert api("DELETE", "/v1/api/domains/example.com?purge=true").status_code == 204
+    assert api("DELETE", "/v1/api/domains/example.com?purge=true").status_code == 404
+
+
+def test_an_active_domain_is_not_purged_without_force(api: Call, store: MemoryStore) -> None:
+    store.rows["example.com"] = Domain("example.com", Status.ACTIVE)
+    answer = api("DELETE", "/v1/api/domains/example.com?purge=true")
+    assert answer.status_code == 409
+    assert "only an inactive domain can be purged" in answer.json()["error"]
+    assert api("DELETE", "/v1/api/domains/example.com?purge=force").status_code == 204
+    assert not store.rows
+
+
+def test_steps_are_shown_as_far_as_they_are(api: Call, store: MemoryStore) -> None:
+    api("POST", "/v1/api/domains", json={"name": "example.com"})
+    change = Change("example.com", Status.ACTIVE, 1)
+    store.received(change, STEPS[0])
+    store.done(change, STEPS[2])
+    steps = api("GET", "/v1/api/domains/example.com").json()["steps"]
+    assert list(steps.values()) == ["received", "waiting", "done"]
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b"{}", b'"text"'])

@@ -4,8 +4,25 @@ from typing import Any
 
 import pytest
 
-from apps.domains import Change, Domain, Domains, InvalidName, Status, Unavailable, carry_out, check_name
+from apps.domains import (
+    NEEDED,
+    STEPS,
+    Change,
+    Domain,
+    Domains,
+    InvalidName,
+    Progress,
+    Status,
+    Unavailable,
+    Unfinished,
+    check_name,
+)
 from apps.memory import MemoryBus, MemoryStore
+
+
+def carry_out(change: Change, store: MemoryStore) -> bool:
+    """What all workers do together."""
+    return all([store.received(change, step) and store.done(change, step) for step in STEPS])
 
 
 def test_activating_writes_the_wish_and_announces_it(
@@ -16,10 +33,58 @@ def test_activating_writes_the_wish_and_announces_it(
     assert bus.announced == [Change("example.com", Status.ACTIVE, 1)]
 
 
-def test_the_worker_side_makes_it_active(domains: Domains, store: MemoryStore, bus: MemoryBus) -> None:
-    domains.activate("example.com")
-    assert carry_out(bus.announced[0], store)
+def test_it_is_active_once_the_steps_that_matter_are_done(
+    domains: Domains, store: MemoryStore, bus: MemoryBus
+) -> None:
+    domain = domains.activate("example.com")
+    (change,) = bus.announced
+    assert set(domains.progress(domain).values()) == {Progress.WAITING}
+    for step in sorted(NEEDED):
+        assert store.rows["example.com"].status is Status.ACTIVATING
+        assert store.received(change, step)
+        assert domains.progress(domain)[step] is Progress.RECEIVED
+        assert store.done(change, step)
     assert store.rows["example.com"].status is Status.ACTIVE
+    assert domains.progress(domain) == {step: Progress.DONE for step in sorted(NEEDED)} | {
+        "github-workflow": Progress.WAITING
+    }
+
+
+def test_what_nobody_waits_for_does_not_make_it_active(
+    domains: Domains, store: MemoryStore, bus: MemoryBus
+) -> None:
+    domains.activate("example.com")
+    (unneeded,) = set(STEPS) - NEEDED
+    assert store.done(bus.announced[0], unneeded)
+    assert store.rows["example.com"].status is Status.ACTIVATING
+
+
+def test_only_an_inactive_domain_can_be_purged(domains: Domains, store: MemoryStore, bus: MemoryBus) -> None:
+    domains.activate("example.com")
+    with pytest.raises(Unfinished, match="is activating"):
+        domains.purge("example.com")
+    domains.deactivate("example.com")
+    carry_out(bus.announced[-1], store)
+    assert domains.purge("Example.com")
+    assert not store.rows
+    assert not store.progress
+    assert not domains.purge("example.com")
+
+
+def test_a_domain_in_any_state_can_be_purged_by_force(domains: Domains, store: MemoryStore) -> None:
+    domains.activate("example.com")
+    domains.activate("example.org")
+    assert domains.purge("example.com", anyway=True)
+    assert list(store.rows) == ["example.org"]
+
+
+def test_a_late_message_of_a_purged_domain_changes_nothing(
+    domains: Domains, store: MemoryStore, bus: MemoryBus
+) -> None:
+    domains.activate("example.com")
+    domains.purge("example.com", anyway=True)
+    assert not carry_out(bus.announced[0], store)
+    assert not store.progress
 
 
 def test_asking_for_what_is_so_already_announces_nothing(
@@ -35,7 +100,7 @@ def test_asking_again_on_the_way_announces_the_same_wish(domains: Domains, bus: 
     domains.activate("example.com")
     domains.activate("example.com")
     first, second = bus.announced
-    assert first.deduplication_id == second.deduplication_id == "example.com-1"
+    assert first == second
 
 
 def test_a_full_circle_raises_the_revision(domains: Domains, store: MemoryStore, bus: MemoryBus) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from apps.config import Names
-from apps.worker.worker import QUEUE
+from apps.domains import STEPS
 from stacks.__main__ import main
 from stacks.messaging import MAX_RECEIVES, QUEUES, template
 
@@ -51,6 +51,7 @@ def test_visibility_fits_what_each_consumer_may_take(resources: dict[str, Any]) 
 
 def test_every_queue_is_subscribed_raw_and_open_to_the_topic_alone(resources: dict[str, Any]) -> None:
     subscriptions = of(resources, "SNS::Subscription")
+    assert tuple(queue.name for queue in QUEUES) == STEPS
     assert len(subscriptions) == len(of(resources, "SQS::QueuePolicy")) == len(QUEUES)
     assert all(subscription["RawMessageDelivery"] for subscription in subscriptions)
     for policy in of(resources, "SQS::QueuePolicy"):
@@ -61,7 +62,7 @@ def test_every_queue_is_subscribed_raw_and_open_to_the_topic_alone(resources: di
 def test_the_applications_look_where_the_stack_puts_things(resources: dict[str, Any]) -> None:
     parameters = {found["Name"] for found in of(resources, "SSM::Parameter")}
     names = Names("staging")
-    assert {names.topic_parameter, names.queue_parameter(QUEUE)} <= parameters
+    assert {names.topic_parameter, *map(names.queue_parameter, STEPS)} <= parameters
 
 
 def test_references_lead_somewhere(resources: dict[str, Any]) -> None:
