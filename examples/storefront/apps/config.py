@@ -6,14 +6,21 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 
 def client(service: str) -> Any:
     """A client of an AWS service, as the environment says; boto3 would do, and take twice as long to import."""
+    return _session().create_client(service)
+
+
+@cache
+def _session() -> Any:
+    """One for all clients: each would read the endpoints of every service anew."""
     import botocore.session
 
-    return botocore.session.get_session().create_client(service)
+    return botocore.session.get_session()
 
 
 class Parameters(Protocol):

@@ -1,6 +1,8 @@
 """Hosted zones in Route 53. Those of an environment are told by their comment; others are left alone."""
 
 import time
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from apps.domains import Unavailable
@@ -15,12 +17,17 @@ class Route53Zones:
     """Makes and removes the hosted zones of one environment; asking again is harmless."""
 
     def __init__(
-        self, route53: Client, environment: str, *, timeout: float = 120.0, poll: float = 0.2
+        self, connect: Callable[[], Client], environment: str, *, timeout: float = 120.0, poll: float = 0.2
     ) -> None:
-        self._route53 = route53
+        self._connect = connect
         self._comment = f"storefront-{environment}"
         self._timeout = timeout
         self._poll = poll
+
+    @cached_property
+    def _route53(self) -> Client:
+        """Made when it is first needed: most of the time there is nothing to do."""
+        return self._connect()
 
     def make(self, name: str) -> None:
         """Make the zone, and wait until all name servers know it.

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from threading import Event, Thread
 
 from apps.config import Names, client, database, names, parameter
@@ -20,7 +21,8 @@ _AGAIN = 2.0
 
 def main(queues: list[str]) -> int:
     """Read the queues, each in a thread, until SIGTERM; 1 where one of them could not go on."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    log.setLevel(logging.INFO)
     if unknown := set(queues) - set(STEPS):
         log.error("no such queue: %s; there are %s", ", ".join(sorted(unknown)), ", ".join(STEPS))
         return 2
@@ -70,7 +72,11 @@ def work(queue: str, begin: Callable[[], Worker], stop: Event) -> None:
 
 
 def _act(queue: str, known: Names) -> Act:
-    return HostedZone(Route53Zones(client("route53"), known.environment)) if queue == ROUTE53 else Note()
+    return (
+        HostedZone(Route53Zones(partial(client, "route53"), known.environment))
+        if queue == ROUTE53
+        else Note()
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stubber:
 
 
 def zones(stub: Stubber, **options: float) -> Route53Zones:
-    return Route53Zones(stub.client, "test", poll=0.0, **options)
+    return Route53Zones(lambda: stub.client, "test", poll=0.0, **options)
 
 
 def test_a_zone_is_made_and_waited_for(stub: Stubber) -> None:
