@@ -15,10 +15,11 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import pytest
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from harness.aws.session import Aws
 
 T = TypeVar("T")
+R = TypeVar("R")
 CONTEXT = pytest.StashKey[GateContext]()
 CHECK = pytest.StashKey["Check"]()
 
@@ -218,19 +220,59 @@ class Check:
 
 
 class Patience:
-    """How long each thing may still take to settle, from the first time that a check waited for it.
+    """How long things may still take to settle, from the first time that a check of the session waited for one.
 
-    Checks of one thing share the wait: what did not become right for the first will not be waited for again.
+    All share the wait: what is not right when it is over will not be waited for again, so that a hundred things that
+    are wrong take as long as one.
     """
 
     def __init__(self, settle: float) -> None:
         self._settle = settle
-        self._until: dict[str, float] = {}
+        self._until: float | None = None
 
-    def left(self, thing: str) -> float:
-        """Seconds left for this thing."""
-        until = self._until.setdefault(thing, time.monotonic() + self._settle)
-        return max(0.0, until - time.monotonic())
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        if self._until is None:
+            self._until = time.monotonic() + self._settle
+        return max(0.0, self._until - time.monotonic())
+
+
+class SideBySide(Generic[T, R]):
+    """Slow work on several things, begun for all of them when the first check asks for its own.
+
+    Made by a session fixture; the things are those of the checks that were selected and name this fixture beside
+    `parameter`, the fixture of the kind. A check gets the result of its own thing, or the exception.
+    """
+
+    def __init__(
+        self, request: pytest.FixtureRequest, parameter: str, work: Callable[[T], R], *, width: int = 8
+    ) -> None:
+        self._name, self._parameter, self._work = request.fixturename, parameter, work
+        self._items = request.session.items
+        self._shared = not hasattr(request.config, "workerinput")  # an xdist worker has a part of the checks
+        self._pool = ThreadPoolExecutor(width, thread_name_prefix=str(self._name))
+        self._begun: dict[str, Future[R]] = {}
+        request.addfinalizer(lambda: self._pool.shutdown(cancel_futures=True))
+
+    def of(self, thing: T) -> R:
+        """What the work on this thing came to."""
+        if self._shared and not self._begun:
+            for other in self._selected():
+                self._begin(other)
+        return self._begin(thing).result()
+
+    def _selected(self) -> Iterable[T]:
+        for item in self._items:
+            call = getattr(item, "callspec", None)
+            if call is not None and self._name in getattr(item, "fixturenames", ()):
+                yield call.params[self._parameter]
+
+    def _begin(self, thing: T) -> "Future[R]":
+        key = str(getattr(thing, "id", thing))
+        if key not in self._begun:
+            self._begun[key] = self._pool.submit(self._work, thing)
+        return self._begun[key]
 
 
 def _slug(text: str) -> str:
@@ -264,7 +306,7 @@ def phase(context: GateContext) -> Phase:
 
 @pytest.fixture(scope="session")
 def prepared(context: GateContext) -> Mapping[str, Any]:
-    """What the gate's `prepare` found out before its checks (for `integration`: the census)."""
+    """What the gate's `prepare` found out before its checks."""
     path = context.work / "prepared.json"
     found: Mapping[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return found

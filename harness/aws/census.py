@@ -1,24 +1,17 @@
-"""The census: asked once, before any check judges a resource, which of the declared ones exist.
+"""The census: which of the declared resources exist, worked out of the survey before any check judges one.
 
 It tells "not deployed yet" (nothing of the environment is there) from "half deployed" (something is), and either
 from "could not be asked". Each check then asks `require`, and so all of them read the same answer.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from harness import codec
 from harness.aws.faults import Absent, Broken, Fault, NoCredentials, NotDeployed, Unreachable
-from harness.aws.resource import AwsResource, demanded
-from harness.aws.session import Aws
-from harness.model import Outcome, Phase
-from harness.profile import Profile
-from harness.profile.schema import Resource
-
-_PARALLEL = 8
+from harness.model import Cause, Outcome
 
 
 class Status(StrEnum):
@@ -36,8 +29,36 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
+class Told:
+    """A fault as it travels to the process that runs the checks."""
+
+    outcome: Outcome
+    message: str
+    hint: str = ""
+    cause: Cause | None = None
+
+    @classmethod
+    def of(cls, fault: Fault) -> "Told":
+        """What a fault says."""
+        return cls(fault.outcome, fault.message, fault.hint, fault.cause)
+
+    def again(self) -> Fault:
+        """The fault, to be raised by a check."""
+        return Retold(self)
+
+
+class Retold(Fault):
+    """A fault that was met in the survey, raised again by each check that it concerns."""
+
+    def __init__(self, told: Told) -> None:
+        super().__init__(told.message, hint=told.hint)
+        self.outcome = told.outcome
+        self.cause = told.cause
+
+
+@dataclass(frozen=True)
 class Found:
-    """One declared resource: whether it exists, and whether it must in this phase."""
+    """One declared resource: whether it exists, and whether it must in this phase. With a `fault` it is not known."""
 
     kind: str
     id: str
@@ -45,6 +66,7 @@ class Found:
     exists: bool
     demanded: bool
     shared: bool
+    fault: Told | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +82,9 @@ class Census:
     @property
     def missing(self) -> tuple[Found, ...]:
         """What must exist in this phase and does not."""
-        return tuple(item for item in self.resources if item.demanded and not item.exists)
+        return tuple(
+            item for item in self.resources if item.demanded and not item.exists and item.fault is None
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -81,40 +105,18 @@ class Unasked(Fault):
     """The census could not be taken, though something is configured; its message says why."""
 
 
-def take(profile: Profile, phase: Phase) -> Census:
-    """Ask which of the profile's resources exist: one question about the identity, then every kind side by side.
-
-    Never raises a `Fault`: what was met instead of an answer is the census's status.
-    """
-    declared = [item for group in profile.resources.values() for item in group]
-    if not declared:
-        return Census(Status.PRESENT, message="the profile declares no resources")
-    aws = Aws(profile)
-    try:
-        account = aws.identity().account
-        present = _look(aws, declared)
-    except Fault as fault:
-        return Census(_status_of(fault), fault.message, fault.hint)
-    found = tuple(
-        Found(
-            kind=item.fixture,
-            id=item.id,
-            home=_home(item),
-            exists=(item.fixture, item.id) in present,
-            demanded=demanded(item, phase),
-            shared=item.scope == "shared",
-        )
-        for item in declared
-    )
-    status, message, hint = judge(found)
-    return Census(status, message, hint, account, found)
-
-
 def judge(found: Iterable[Found]) -> tuple[Status, str, str]:
-    """Status, message and hint for what exists. Shared resources do not tell whether an environment is deployed."""
+    """Status, message and hint for what exists. Shared resources do not tell whether an environment is deployed.
+
+    What could not be read tells nothing: where nothing that was read exists, it decides, as the gravest of its faults.
+    """
     expected = [item for item in found if item.demanded]
-    missing = [item for item in expected if not item.exists]
-    own = [item for item in expected if not item.shared]
+    unread = [item.fault for item in expected if item.fault is not None and not item.shared]
+    asked = [item for item in expected if item.fault is None]
+    missing = [item for item in asked if not item.exists]
+    own = [item for item in asked if not item.shared]
+    if not any(item.exists for item in own) and (told := gravest(unread)):
+        return status_of(told), f"nothing could be found: {told.message}", told.hint
     if own and not any(item.exists for item in own):
         return (
             Status.ABSENT,
@@ -124,11 +126,30 @@ def judge(found: Iterable[Found]) -> tuple[Status, str, str]:
     if missing:
         return (
             Status.PARTIAL,
-            f"half deployed: {len(missing)} of {len(expected)} declared resources do not exist: "
+            f"half deployed: {len(missing)} of {len(asked)} declared resources do not exist: "
             + ", ".join(item.home for item in missing),
             "finish or repeat the deploy, or correct the names in the profile",
         )
-    return Status.PRESENT, f"all {len(expected)} declared resources exist", ""
+    unknown = len(expected) - len(asked)
+    also = f", {unknown} more could not be asked" if unknown else ""
+    return Status.PRESENT, f"all {len(asked)} declared resources exist{also}", ""
+
+
+def gravest(told: Iterable[Told]) -> Told | None:
+    """An error before "no answer"; what an emulator cannot show does not count."""
+    counted = [item for item in told if item.cause is not Cause.NOT_EMULATED]
+    return min(counted, key=lambda item: item.outcome is not Outcome.ERROR, default=None)
+
+
+def status_of(told: Told) -> Status:
+    """What a census that met this instead of answers comes to."""
+    match told.cause:
+        case Cause.NO_CREDENTIALS:
+            return Status.NO_CREDENTIALS
+        case Cause.UNREACHABLE:
+            return Status.UNREACHABLE
+        case _:
+            return Status.ERROR
 
 
 def require(census: Census, kind: str = "", id_: str = "") -> None:
@@ -138,8 +159,13 @@ def require(census: Census, kind: str = "", id_: str = "") -> None:
         NotDeployed, NoCredentials, Unreachable: nothing can be asked; the check is skipped for that cause.
         Unasked: it could not be found out; an error.
         Absent: this resource is missing where others exist; a failure that names it.
+        Retold: this resource could not be read; it ends as that fault says.
         Broken: the census does not know the resource.
     """
+    if kind and census.resources:
+        told = _one(census, kind, id_).fault
+        if told is not None:
+            raise told.again()
     match census.status:
         case Status.ABSENT:
             raise NotDeployed(census.message, hint=census.hint)
@@ -150,58 +176,19 @@ def require(census: Census, kind: str = "", id_: str = "") -> None:
         case Status.ERROR:
             raise Unasked(census.message, hint=census.hint)
         case Status.PRESENT | Status.PARTIAL:
-            if kind:
-                _require_one(census, kind, id_)
-
-
-def _require_one(census: Census, kind: str, id_: str) -> None:
-    for item in census.resources:
-        if (item.kind, item.id) == (kind, id_):
-            if not item.exists:
+            if kind and not _one(census, kind, id_).exists:
                 others = sum(other.exists for other in census.resources)
                 raise Absent(
-                    f"half deployed: {item.home} does not exist, while {others} other declared resources do",
+                    f"half deployed: {_one(census, kind, id_).home} does not exist, "
+                    f"while {others} other declared resources do",
                     hint="finish or repeat the deploy, or correct its name in the profile",
                 )
-            return
+
+
+def _one(census: Census, kind: str, id_: str) -> Found:
+    for item in census.resources:
+        if (item.kind, item.id) == (kind, id_):
+            return item
     raise Broken(
         f"the census does not know {kind} {id_}", hint="the run's files are not of one run; start again"
     )
-
-
-def _look(aws: Aws, declared: Sequence[Resource]) -> set[tuple[str, str]]:
-    """The (kind, id) pairs that exist.
-
-    Raises:
-        Fault: the gravest that was met; an error before "no answer".
-    """
-    groups: dict[type[AwsResource], list[AwsResource]] = {}
-    for item in declared:
-        if isinstance(item, AwsResource):
-            groups.setdefault(type(item), []).append(item)
-    present: set[tuple[str, str]] = set()
-    faults: list[Fault] = []
-    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="census") as pool:
-        asked = {kind: pool.submit(kind.existing, aws, items) for kind, items in groups.items()}
-        for kind, future in asked.items():
-            try:
-                present |= {(kind.fixture, id_) for id_ in future.result()}
-            except Fault as fault:
-                faults.append(fault)
-    if faults:
-        raise min(faults, key=lambda fault: fault.outcome is not Outcome.ERROR)
-    return present
-
-
-def _status_of(fault: Fault) -> Status:
-    match fault:
-        case NoCredentials():
-            return Status.NO_CREDENTIALS
-        case Unreachable():
-            return Status.UNREACHABLE
-        case _:
-            return Status.ERROR
-
-
-def _home(item: Resource) -> str:
-    return item.home if isinstance(item, AwsResource) else f"{item.fixture} {item.id}"

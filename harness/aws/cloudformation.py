@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from harness.aws.operations import Operation
 from harness.aws.session import Aws, need
 
-OPERATIONS = (Operation("cloudformation", "DescribeStackEvents"),)
+OPERATIONS = (Operation("cloudformation", "DescribeStackEvents", diagnosis=True),)
+DIAGNOSIS = ("cloudformation:DescribeStackEvents",)
+"""What `failures` asks."""
 STACK_TAG = "aws:cloudformation:stack-name"
 """The tag that CloudFormation puts on what it makes."""
 

@@ -1,8 +1,7 @@
 """ECS: services, their rollouts and tasks."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -10,9 +9,9 @@ from pydantic import Field
 from harness.aws import cloudformation, logs
 from harness.aws.diagnosis import gather
 from harness.aws.ecr import is_digest, parse_reference
-from harness.aws.faults import Absent, Broken, NotEmulated
+from harness.aws.faults import Absent, Broken, Fault, NotEmulated
 from harness.aws.operations import Operation
-from harness.aws.resource import AwsResource
+from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 from harness.profile.schema import IMAGE
@@ -24,14 +23,20 @@ OPERATIONS = (
 )
 _SERVICES_A_CALL = 10
 _TASKS_A_CALL = 100
-_FRESH = 5.0
-"""Seconds that one reading of a cluster's services may answer for."""
 
 
 class EcsService(AwsResource):
     """``[[ecs.services]]``."""
 
     fixture: ClassVar[str] = "ecs_service"
+    uses: ClassVar[tuple[str, ...]] = (
+        "ecs:DescribeServices",
+        "ecs:DescribeTasks",
+        "ecs:ListTasks",
+        "ecr:DescribeImages",
+        *cloudformation.DIAGNOSIS,
+        *logs.DIAGNOSIS,
+    )
 
     cluster: str
     service: str
@@ -51,18 +56,35 @@ class EcsService(AwsResource):
         """Service and cluster."""
         return f"ECS service {self.service} (cluster {self.cluster})"
 
+    def arn(self, account: str, region: str) -> str:
+        """The service's ARN."""
+        return f"arn:aws:ecs:{region}:{account}:service/{self.cluster}/{self.service}"
+
     def mandatory(self, profile: Any, phase: Phase) -> tuple[str, ...]:  # noqa: ANN401, ARG002
         """State, counts, rollout; and the running digest where the image is ours."""
         digest = ("ecs.running_digest",) if self.image else ()
         return ("ecs.is_active", "ecs.running_count", "ecs.rollout_is_complete", *digest)
 
     @classmethod
-    def existing(cls, aws: Aws, declared: Sequence["EcsService"]) -> frozenset[str]:
-        """Those that ECS knows and that are not deleted: it goes on describing a deleted one, INACTIVE, for a while."""
-        states = Services(aws, declared)
-        return frozenset(
-            service.id for service in declared if (seen := states.find(service)) and seen.status != "INACTIVE"
-        )
+    def read(cls, aws: Aws, declared: Sequence["EcsService"]) -> Read:
+        """Cluster by cluster, ten a call. A deleted service is described, INACTIVE, for a while: it does not exist."""
+        chunks = [
+            (cluster, names[start : start + _SERVICES_A_CALL])
+            for cluster in sorted({service.cluster for service in declared})
+            for names in [sorted({item.service for item in declared if item.cluster == cluster})]
+            for start in range(0, len(names), _SERVICES_A_CALL)
+        ]
+        found: dict[tuple[str, str], ServiceState | Fault] = {}
+        for (cluster, names), seen in zip(chunks, aws.each(lambda it: _ask(aws, *it), chunks), strict=True):
+            for name in names:
+                state = seen if isinstance(seen, Fault) else seen.get(name)
+                if state is not None and not (isinstance(state, ServiceState) and state.status == "INACTIVE"):
+                    found[cluster, name] = state
+        return {
+            item.id: found[item.cluster, item.service]
+            for item in declared
+            if (item.cluster, item.service) in found
+        }
 
 
 @dataclass(frozen=True)
@@ -92,7 +114,10 @@ class ServiceState:
     task_definition: str
     deployments: tuple[Deployment, ...]
     events: tuple[str, ...] = ()
-    stack: str = field(default="")
+    stack: str = ""
+
+
+EcsService.state_type = ServiceState
 
 
 @dataclass(frozen=True)
@@ -104,65 +129,18 @@ class RunningDigest:
     source: str
 
 
-class Services:
-    """The declared services of a profile, read cluster by cluster, ten a call, and kept for a few seconds."""
-
-    def __init__(
-        self, aws: Aws, declared: Sequence[EcsService], *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._aws = aws
-        self._declared = declared
-        self._clock = clock
-        self._read: dict[str, tuple[float, dict[str, ServiceState]]] = {}
-
-    def find(self, service: EcsService, *, fresh: bool = False) -> ServiceState | None:
-        """The service's state; ``None`` where it, or its cluster, does not exist.
-
-        With `fresh` it is asked alone and now, whatever was read before.
-
-        Raises:
-            Fault: it cannot be found out.
-        """
-        if fresh:
-            return self._ask(service.cluster, [service.service]).get(service.service)
-        at, states = self._read.get(service.cluster, (float("-inf"), {}))
-        if self._clock() - at > _FRESH:
-            names = {item.service for item in (*self._declared, service) if item.cluster == service.cluster}
-            states = self._ask(service.cluster, sorted(names))
-            self._read[service.cluster] = (self._clock(), states)
-        return states.get(service.service)
-
-    def state(self, service: EcsService, *, fresh: bool = False) -> ServiceState:
-        """The service's state.
-
-        Raises:
-            Absent: it does not exist.
-            Fault: it cannot be found out.
-        """
-        if (state := self.find(service, fresh=fresh)) is None:
-            raise Absent(
-                f"{service.home} does not exist", hint="deploy it, or correct its name in the profile"
-            )
-        return state
-
-    def _ask(self, cluster: str, names: Sequence[str]) -> dict[str, ServiceState]:
-        key, found = "ecs:DescribeServices", {}
-        for start in range(0, len(names), _SERVICES_A_CALL):
-            chunk = list(names[start : start + _SERVICES_A_CALL])
-            about = f"{', '.join(chunk)} in cluster {cluster}"
-            try:
-                answer = self._aws.call(key, about, cluster=cluster, services=chunk, include=["TAGS"])
-            except Absent:
-                return {}
-            for failure in answer.get("failures", ()):
-                if failure.get("reason") != "MISSING":
-                    raise Broken(
-                        f"{key} on {about}: {failure.get('reason')}", hint="see the reason; run again"
-                    )
-            for data in need(answer, "services", key, about):
-                state = _state(cluster, data, key)
-                found[state.service] = state
-        return found
+def _ask(aws: Aws, cluster: str, names: Sequence[str]) -> dict[str, ServiceState]:
+    """The services of these names, at most ten, that the cluster has."""
+    key, about = "ecs:DescribeServices", f"{', '.join(names)} in cluster {cluster}"
+    try:
+        answer = aws.call(key, about, cluster=cluster, services=list(names), include=["TAGS"])
+    except Absent:
+        return {}
+    for failure in answer.get("failures", ()):
+        if failure.get("reason") != "MISSING":
+            raise Broken(f"{key} on {about}: {failure.get('reason')}", hint="see the reason; run again")
+    states = (_state(cluster, data, key) for data in need(answer, "services", key, about))
+    return {state.service: state for state in states}
 
 
 def _state(cluster: str, data: Mapping[str, Any], key: str) -> ServiceState:

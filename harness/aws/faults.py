@@ -3,8 +3,6 @@
 `harness.aws.reading` turns what botocore raises into one of these; each knows which outcome it is for a check.
 """
 
-from typing import ClassVar
-
 from harness.errors import GonogoError
 from harness.model import Cause, Outcome
 
@@ -12,8 +10,8 @@ from harness.model import Cause, Outcome
 class Fault(GonogoError):  # noqa: N818 - what was met, not always an error
     """An environment that did not answer a check's question; `outcome` and `cause` say how a check reads it."""
 
-    outcome: ClassVar[Outcome] = Outcome.ERROR
-    cause: ClassVar[Cause | None] = None
+    outcome: Outcome = Outcome.ERROR
+    cause: Cause | None = None
 
 
 class Absent(Fault):

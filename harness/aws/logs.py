@@ -3,7 +3,12 @@
 from harness.aws.operations import Operation
 from harness.aws.session import Aws, need
 
-OPERATIONS = (Operation("logs", "DescribeLogStreams"), Operation("logs", "GetLogEvents"))
+OPERATIONS = (
+    Operation("logs", "DescribeLogStreams", diagnosis=True),
+    Operation("logs", "GetLogEvents", diagnosis=True),
+)
+DIAGNOSIS = ("logs:DescribeLogStreams", "logs:GetLogEvents")
+"""What `last_lines` asks."""
 _STREAMS = 2
 
 

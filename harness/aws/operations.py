@@ -30,6 +30,10 @@ class Operation:
     mutating: bool = False
     iam: str = ""
     """The IAM action that allows it, where it is not ``service:name``."""
+    diagnosis: bool = False
+    """Asked only after a check has failed, to say why."""
+    emulated: bool = True
+    """Whether the embedded stand-in can show it; where it cannot, a local run reports ``not_emulated``."""
 
     @property
     def key(self) -> str:
@@ -59,17 +63,28 @@ def operations() -> dict[str, Operation]:
     return found
 
 
-def permit(service: str, name: str, access: Access) -> Operation:
-    """The declared row of an operation that may be sent.
+READS = ("BatchGet", "Describe", "Get", "Head", "List", "Lookup", "Query", "Scan", "Search", "Select")
+"""How the names of operations begin that change nothing: what a profile may declare for its own checks."""
+
+
+def own_operation(key: str) -> Operation:
+    """The row of an operation that a profile declares for its own checks (``[aws] operations``)."""
+    service, _, name = key.partition(":")
+    return Operation(service, name, mutating=not name.startswith(READS))
+
+
+def permit(service: str, name: str, access: Access, own: Iterable[str] = ()) -> Operation:
+    """The declared row of an operation that may be sent; `own` are the keys that the profile declares.
 
     Raises:
         Refused: it may not.
     """
-    operation = operations().get(f"{service}:{name}")
+    key = f"{service}:{name}"
+    operation = operations().get(key) or (own_operation(key) if key in own else None)
     if operation is None:
         raise Refused(
-            f"{service}:{name} is refused: no check declares it",
-            hint=f"declare it in OPERATIONS of the service's file in harness/aws, if {service} may be asked this",
+            f"{key} is refused: no check declares it",
+            hint=f'add "{key}" to [aws] operations of the profile, if a check of yours may ask this',
         )
     if operation.mutating and access != "read-write":
         raise Refused(

@@ -10,11 +10,11 @@ from harness.aws import cloudformation
 from harness.aws.diagnosis import gather
 from harness.aws.faults import Absent
 from harness.aws.operations import Operation
-from harness.aws.resource import AwsResource
+from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 
-OPERATIONS = (Operation("rds", "DescribeDBInstances"), Operation("rds", "DescribeEvents"))
+OPERATIONS = (Operation("rds", "DescribeDBInstances"), Operation("rds", "DescribeEvents", diagnosis=True))
 _EVENT_MINUTES = 24 * 60
 
 
@@ -22,6 +22,12 @@ class RdsInstance(AwsResource):
     """``[[rds.instances]]``."""
 
     fixture: ClassVar[str] = "rds_instance"
+    uses: ClassVar[tuple[str, ...]] = (
+        "rds:DescribeDBInstances",
+        "secretsmanager:GetSecretValue",
+        "rds:DescribeEvents",
+        *cloudformation.DIAGNOSIS,
+    )
 
     identifier: str
     instance_class: str
@@ -44,15 +50,20 @@ class RdsInstance(AwsResource):
         """The instance."""
         return f"RDS instance {self.identifier}"
 
+    def arn(self, account: str, region: str) -> str:
+        """The instance's ARN."""
+        return f"arn:aws:rds:{region}:{account}:db:{self.identifier}"
+
     def mandatory(self, profile: Any, phase: Phase) -> tuple[str, ...]:  # noqa: ANN401, ARG002
         """State and settings; and a login where a secret is named."""
         login = ("rds.accepts_a_login",) if self.secret else ()
         return ("rds.is_available", "rds.is_configured_as_declared", *login)
 
     @classmethod
-    def existing(cls, aws: Aws, declared: Sequence["RdsInstance"]) -> frozenset[str]:
-        """Those that RDS knows; one question each."""
-        return frozenset(instance.id for instance in declared if find(aws, instance) is not None)
+    def read(cls, aws: Aws, declared: Sequence["RdsInstance"]) -> Read:
+        """One question each."""
+        found = zip(declared, aws.each(lambda item: describe(aws, item), declared), strict=True)
+        return {item.id: state for item, state in found if not isinstance(state, Absent)}
 
 
 @dataclass(frozen=True)
@@ -74,16 +85,7 @@ class InstanceState:
     stack: str = ""
 
 
-def find(aws: Aws, instance: RdsInstance) -> InstanceState | None:
-    """The instance's state; ``None`` where it does not exist.
-
-    Raises:
-        Fault: it cannot be found out.
-    """
-    try:
-        return describe(aws, instance)
-    except Absent:
-        return None
+RdsInstance.state_type = InstanceState
 
 
 def describe(aws: Aws, instance: RdsInstance) -> InstanceState:

@@ -1,26 +1,40 @@
-"""What every kind of declared AWS resource can say of itself."""
+"""What every kind of declared AWS resource can say of itself, and how it is read."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.aws.faults import Fault
 from harness.model import Phase
 from harness.profile.schema import Resource
 
 if TYPE_CHECKING:
     from harness.aws.session import Aws
 
+Read = Mapping[str, "object | Fault"]
+"""What a reading found, by resource id: its state (a frozen dataclass), or what was met instead of an answer. What is
+not in it does not exist."""
+
 
 class AwsResource(Resource):
-    """A resource that the census can look for."""
+    """A resource that the survey reads, once, before any check judges it."""
+
+    state_type: ClassVar[type]
+    """The frozen dataclass that `read` gives for each: everything that its checks judge, secrets excepted."""
+    uses: ClassVar[tuple[str, ...]] = ()
+    """The operations (``ecs:DescribeServices``) that reading and checking it may call; the IAM policy is made of them."""
 
     @classmethod
-    def existing(cls, aws: "Aws", declared: "Sequence[Any]") -> frozenset[str]:
-        """The ids of those in `declared` (all of this class) that exist, asked with as few calls as the API allows.
+    def read(cls, aws: "Aws", declared: "Sequence[Any]") -> Read:
+        """The states of those in `declared` (all of this class) that exist, asked with as few calls as the API allows.
 
         Raises:
-            Fault: it cannot be found out.
+            Fault: nothing can be found out about any of them.
         """
-        raise NotImplementedError  # pragma: no cover - every kind can be looked for
+        raise NotImplementedError  # pragma: no cover - every kind can be read
+
+    def arn(self, account: str, region: str) -> str:  # noqa: ARG002
+        """Its ARN, where it follows from its name; or empty."""
+        return ""
 
     @property
     def home(self) -> str:

@@ -5,14 +5,19 @@ the request is built, before it is signed (so that no URL can be presigned eithe
 the machine. Nothing is asked before the account is known to be the profile's.
 """
 
-from collections.abc import Callable, Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness import masking
-from harness.aws.faults import Broken, Fault, Misconfigured, NoCredentials
-from harness.aws.operations import Access, Operation, permit
+from harness import codec, masking
+from harness.aws.faults import Broken, Fault, Misconfigured, NoCredentials, NotEmulated, Unreachable
+from harness.aws.operations import Operation, permit
+from harness.aws.pace import Pace
 from harness.aws.reading import genuine, reading
 from harness.profile import Profile
 
@@ -20,7 +25,13 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.session import Session
 
+T = TypeVar("T")
+R = TypeVar("R")
 OPERATIONS = (Operation("sts", "GetCallerIdentity"),)
+_WIDTH = 8
+"""Calls under way at once."""
+_STAYS_DOWN = 20.0
+"""Seconds for which a service that did not answer is not asked again."""
 _GUARDED = ("before-call", "before-sign", "before-send")
 _REAL_SECRET = 16
 """A secret key shorter than this is an emulator's (``test``); masking it would mask the word everywhere."""
@@ -32,7 +43,7 @@ class Patience:
 
     connect: float = 3.0
     read: float = 10.0
-    attempts: int = 3
+    attempts: int = 8
 
 
 PATIENT = Patience()
@@ -57,6 +68,11 @@ class Aws:
         self.access = profile.aws.access
         self._patience = patience
         self._lock = RLock()
+        self._pace = Pace(profile.aws.calls)
+        self._shared: dict[tuple[str, bytes], Future[Any]] = {}
+        self._down: dict[str, tuple[float, Unreachable]] = {}
+        self.calls: Counter[str] = Counter()
+        """How often each operation was asked; a page counts, a retry does not."""
         self._session: Session | NoCredentials | None = None
         self._clients: dict[tuple[str, Patience], BaseClient] = {}
         self._identity: Identity | Fault | None = None
@@ -101,10 +117,10 @@ class Aws:
         Raises:
             Fault: what was met instead of an answer.
         """
-        service, _, name = key.partition(":")
-        operation = permit(service, name, self.access)
-        client = self.client(service)
-        with reading(operation.action, about):
+        operation = self._permitted(key, about)
+        client = self.client(operation.service)
+        self.calls[key] += 1
+        with self._noticing(operation), reading(operation.action, about):
             answer: dict[str, Any] = _method(client, operation)(**parameters)
         genuine(answer, action=operation.action, resource=about)
         return answer
@@ -115,18 +131,81 @@ class Aws:
         Raises:
             Fault: what was met instead of an answer.
         """
-        service, _, name = key.partition(":")
-        operation = permit(service, name, self.access)
-        client = self.client(service)
+        operation = self._permitted(key, about)
+        client = self.client(operation.service)
         found: list[Any] = []
-        with reading(operation.action, about):
+        with self._noticing(operation), reading(operation.action, about):
             from botocore import xform_name
 
             pages = list(client.get_paginator(xform_name(operation.name)).paginate(**parameters))
+        self.calls[key] += len(pages)
         for page in pages:
             genuine(page, action=operation.action, resource=about)
             found.extend(need(page, field, key, about))
         return found
+
+    def shared_call(self, key: str, about: str, /, **parameters: object) -> dict[str, Any]:
+        """As `call`, but the same question is asked once, whoever asks it; the fault is remembered as well."""
+        answer: dict[str, Any] = self._once(key, parameters, lambda: self.call(key, about, **parameters))
+        return answer
+
+    def shared_items(self, key: str, about: str, field: str, /, **parameters: object) -> list[Any]:
+        """As `items`, but the same question is asked once, whoever asks it."""
+        found: list[Any] = self._once(
+            f"{key} {field}", parameters, lambda: self.items(key, about, field, **parameters)
+        )
+        return found
+
+    def each(self, question: Callable[[T], R], about: Iterable[T]) -> "list[R | Fault]":
+        """Ask the same of several things, side by side; in their order, with the fault where one has no answer."""
+
+        def ask(thing: T) -> "R | Fault":
+            try:
+                return question(thing)
+            except Fault as fault:
+                return fault
+
+        things = list(about)
+        if len(things) < 2:
+            return [ask(thing) for thing in things]
+        with ThreadPoolExecutor(min(_WIDTH, len(things)), thread_name_prefix="aws") as pool:
+            return list(pool.map(ask, things))
+
+    def _once(self, key: str, parameters: Mapping[str, object], ask: Callable[[], Any]) -> Any:  # noqa: ANN401
+        with self._lock:
+            question = (key, codec.canonical(parameters))
+            future = self._shared.get(question)
+            mine = future is None
+            if future is None:
+                future = self._shared[question] = Future()
+        if mine:
+            try:
+                future.set_result(ask())
+            except BaseException as error:  # noqa: BLE001 - whoever else waits for the answer gets it as well
+                future.set_exception(error)
+        return future.result()
+
+    def _permitted(self, key: str, about: str) -> Operation:
+        service, _, name = key.partition(":")
+        operation = permit(service, name, self.access, self.profile.aws.operations)
+        if self.profile.local.stand_in and not operation.emulated:
+            raise NotEmulated(
+                f"{key} on {about}: the stand-in cannot show it",
+                hint="nothing is claimed about it here; a run against AWS proves it",
+            )
+        at, fault = self._down.get(service, (0.0, None))
+        if fault is not None and time.monotonic() - at < _STAYS_DOWN:
+            raise fault
+        return operation
+
+    @contextmanager
+    def _noticing(self, operation: Operation) -> Iterator[None]:
+        """Remember a service that does not answer, so that not every question waits for it anew."""
+        try:
+            yield
+        except Unreachable as fault:
+            self._down[operation.service] = (time.monotonic(), fault)
+            raise
 
     def _ask_identity(self) -> Identity:
         (row,) = OPERATIONS
@@ -148,11 +227,18 @@ class Aws:
         with self._lock:
             if (service, patience) not in self._clients:
                 client = self._create(service, patience)
-                guard = _guard(service, self.access)
+                guard = self._guard(service)
                 for event in _GUARDED:
                     client.meta.events.register_first(event, guard)
+                client.meta.events.register("before-send", lambda **_: self._pace.wait())
                 self._clients[service, patience] = client
             return self._clients[service, patience]
+
+    def _guard(self, service: str) -> Callable[..., None]:
+        def refuse(event_name: str, **_: object) -> None:
+            permit(service, event_name.rpartition(".")[2], self.access, self.profile.aws.operations)
+
+        return refuse
 
     def _create(self, service: str, patience: Patience) -> "BaseClient":
         with reading(f"{service}:*", f"region {self.region}"):
@@ -169,7 +255,9 @@ class Aws:
                 config=Config(
                     connect_timeout=patience.connect,
                     read_timeout=patience.read,
-                    retries={"mode": "standard", "total_max_attempts": patience.attempts},
+                    retries={"mode": "adaptive", "total_max_attempts": patience.attempts},
+                    max_pool_connections=2 * _WIDTH,
+                    ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # AWS_ENDPOINT_URL must not lead a gate astray
                     user_agent_extra="gonogo",
                 ),
             )
@@ -218,10 +306,3 @@ def _method(client: "BaseClient", operation: Operation) -> Callable[..., Any]:
 
     method: Callable[..., Any] = getattr(client, xform_name(operation.name))
     return method
-
-
-def _guard(service: str, access: Access) -> Callable[..., None]:
-    def refuse(event_name: str, **_: object) -> None:
-        permit(service, event_name.rpartition(".")[2], access)
-
-    return refuse

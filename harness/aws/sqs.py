@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.aws.faults import Absent, Broken
 from harness.aws.operations import Operation
-from harness.aws.resource import AwsResource
+from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 from harness.profile.schema import Duration
@@ -28,6 +28,14 @@ class SqsQueue(AwsResource):
     """``[[sqs.queues]]``."""
 
     fixture: ClassVar[str] = "sqs_queue"
+    uses: ClassVar[tuple[str, ...]] = (
+        "sqs:GetQueueUrl",
+        "sqs:GetQueueAttributes",
+        "sqs:SendMessage",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+    )
 
     queue: str
     dead_letter_queue: str = ""
@@ -54,6 +62,10 @@ class SqsQueue(AwsResource):
         """Whether it is a FIFO queue, which its name must say."""
         return self.queue.endswith(".fifo")
 
+    def arn(self, account: str, region: str) -> str:
+        """The queue's ARN."""
+        return f"arn:aws:sqs:{region}:{account}:{self.queue}"
+
     def mandatory(self, profile: Any, phase: Phase) -> tuple[str, ...]:  # noqa: ANN401, ARG002
         """Kind, dead letters where it has a queue for them, and the probe where it may be sent."""
         dead = (
@@ -65,9 +77,10 @@ class SqsQueue(AwsResource):
         return ("sqs.is_of_its_kind", *dead, *probe)
 
     @classmethod
-    def existing(cls, aws: Aws, declared: Sequence["SqsQueue"]) -> frozenset[str]:
-        """Those that SQS knows; one question each. Their dead-letter queues are the checks' business."""
-        return frozenset(queue.id for queue in declared if _exists(aws, queue.queue))
+    def read(cls, aws: Aws, declared: Sequence["SqsQueue"]) -> Read:
+        """Each queue's attributes."""
+        found = zip(declared, aws.each(lambda item: describe(aws, item.queue), declared), strict=True)
+        return {item.id: state for item, state in found if not isinstance(state, Absent)}
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,9 @@ class QueueState:
     def dead_letter_queue(self) -> str:
         """The name of the queue it redrives to; empty where it does not."""
         return self.dead_letter_arn.rpartition(":")[2]
+
+
+SqsQueue.state_type = QueueState
 
 
 def describe(aws: Aws, name: str) -> QueueState:
@@ -164,11 +180,3 @@ def redrive_problems(queue: SqsQueue, state: QueueState) -> tuple[str, ...]:
     if state.max_receives != queue.max_receives:
         problems.append(f"it redrives after {state.max_receives} receives, declared are {queue.max_receives}")
     return tuple(problems)
-
-
-def _exists(aws: Aws, name: str) -> bool:
-    try:
-        aws.call("sqs:GetQueueUrl", f"SQS queue {name}", QueueName=name)
-    except Absent:
-        return False
-    return True

@@ -47,7 +47,7 @@ GATES: dict[str, Gate] = {
             "integration",
             "The deployed environment, against AWS",
             "harness.gates.integration:IntegrationConfig",
-            prepare="harness.gates.integration:census",
+            prepare="harness.gates.integration:survey",
         ),
         Gate(
             "load",

@@ -38,8 +38,13 @@ def _asked(profile: Any, phase: Phase) -> Iterable[Resource]:  # noqa: ANN401
     return (item for group in profile.resources.values() for item in group if demanded(item, phase))
 
 
-def census(context: "GateContext") -> Mapping[str, Any]:
-    """Ask once which declared resources exist, before any check judges one. See `harness.aws.census`."""
-    from harness.aws.census import take
+def survey(context: "GateContext") -> Mapping[str, Any]:
+    """Read everything declared once, before any check judges it. See `harness.aws.survey`.
 
-    return take(context.profile, context.phase).as_json()
+    The survey itself goes to a file beside the session; the census, and how often AWS was asked, to the ledger.
+    """
+    from harness.aws.survey import FILE, take
+
+    found = take(context.profile, context.phase)
+    found.write(context.work / FILE)
+    return {**found.census.as_json(), "calls": dict(found.calls)}

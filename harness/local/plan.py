@@ -79,6 +79,8 @@ class Image:
 class Plan:
     """Everything the stand-in contains.
 
+    `declared` has, by where a profile declares them (``alb.target_groups``), the resources that have a maker of their
+    own (`harness.local.makers`), as plain values.
     `running` says whether the application's programs run, `database_up` whether PostgreSQL still does when the
     stand-in is ready; `variables` go to the API's environment, `source_faults` are applied to the copy of the
     application.
@@ -91,6 +93,7 @@ class Plan:
     instances: tuple[Instance, ...] = ()
     queues: tuple[Queue, ...] = ()
     images: tuple[Image, ...] = ()
+    declared: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     topic: str = ""
     running: bool = True
     database_up: bool = True
@@ -116,12 +119,26 @@ class Plan:
         """What `as_json` gave."""
         kinds = {"services": Service, "instances": Instance, "queues": Queue, "images": Image}
         made = {key: tuple(kind(**item) for item in data[key]) for key, kind in kinds.items()}
-        return cls(**{**data, **made, "source_faults": tuple(data["source_faults"])})
+        declared = {path: tuple(items) for path, items in data["declared"].items()}
+        return cls(**{**data, **made, "declared": declared, "source_faults": tuple(data["source_faults"])})
 
     def empty(self) -> "Plan":
-        """Nothing was ever deployed. The images are there: they are pushed before a first deploy, and to a registry
-        that all environments share."""
-        return replace(self, services=(), instances=(), queues=(), topic="", running=False, database_up=False)
+        """Nothing was ever deployed. What environments share is there: the images, for one, are pushed before a first
+        deploy."""
+        shared = {
+            path: tuple(item for item in items if item.get("scope") == "shared")
+            for path, items in self.declared.items()
+        }
+        return replace(
+            self,
+            services=(),
+            instances=(),
+            queues=(),
+            declared=shared,
+            topic="",
+            running=False,
+            database_up=False,
+        )
 
 
 def plan(profile: "Profile", images: Mapping[str, str]) -> Plan:
@@ -149,8 +166,21 @@ def plan(profile: "Profile", images: Mapping[str, str]) -> Plan:
         instances=tuple(_instance(item) for item in profile.of(RdsInstance)),
         queues=_queues(profile.of(SqsQueue)),
         images=tuple(Image(name, repository, tags[name]) for name, repository in profile.app.images.items()),
+        declared=_declared(profile),
         topic=f"storefront-{environment}-domain-changes.fifo",
     )
+
+
+def _declared(profile: "Profile") -> dict[str, tuple[Mapping[str, Any], ...]]:
+    """The resources that have a maker of their own; a value is left out where the profile does not set it."""
+    from harness.aws import resource_types
+    from harness.local.makers import MAKERS
+
+    return {
+        path: tuple(item.model_dump(mode="json", exclude_unset=True) for item in profile.of(kind))
+        for path, kind in resource_types().items()
+        if path in MAKERS and profile.of(kind)
+    }
 
 
 def _environment(profile: "Profile") -> str:

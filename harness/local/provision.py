@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import GonogoError, ToolError
-from harness.local import application, resources
+from harness.local import application, makers, resources
 from harness.local.plan import Plan
 from harness.local.resources import Credentials, Emulator
 
@@ -67,6 +67,7 @@ def provision(order: Order, database: Callable[[], Credentials], say: Callable[[
     resources.messaging(aws, plan)
     if not plan.running:
         _images(aws, plan, app)
+        makers.make_all(aws, plan)
         say("done", None)
         return
     credentials = database()
@@ -76,7 +77,8 @@ def provision(order: Order, database: Callable[[], Credentials], say: Callable[[
     _compute(aws, plan, app)
     for instance in plan.instances:
         resources.instance(aws, instance, credentials)
-    say("step", "repositories, services and instances are there")
+    makers.make_all(aws, plan)
+    say("step", "everything that the profile declares is there")
     _answers(f"{order.web_url}/health", "the example's web")
     _answers(f"{order.api_url}/v1/api/health", "the example's API")
     say("done", None)

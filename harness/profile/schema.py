@@ -156,6 +156,12 @@ class AwsConfig(Section):
     access: Literal["read-only", "read-write"] = "read-only"
     endpoint_url: Annotated[str, PLACE] = ""
     """Where the API answers, for an emulator; empty: AWS itself."""
+    calls: Rate = Field(default=50.0, gt=0)
+    """How many requests a second a gate sends to AWS at most, retries included."""
+    operations: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Z][A-Za-z0-9]+$")]] = Field(
+        default_factory=list
+    )
+    """Operations (``dynamodb:DescribeTable``) that checks of your own may call beside the shipped ones'."""
 
 
 class LocalConfig(Section):

@@ -1,35 +1,31 @@
-"""What the integration suites share: the census before every check, and how long things may take to settle."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What the integration suites share: the survey, the census before every check, and how long things may take to settle."""
 
 import pytest
 
 from harness.aws import resource_types
-from harness.aws.census import Census, require
-from harness.aws.faults import Broken
+from harness.aws.census import require
+from harness.aws.survey import FILE, Survey
 from harness.fixtures import Patience
+from harness.gates.context import GateContext
 from harness.gates.integration import IntegrationConfig
 from harness.profile import Profile
 
 
 @pytest.fixture(scope="session")
-def census(prepared: Mapping[str, Any]) -> Census:
-    """Which declared resources exist, as asked once before the checks."""
-    if not prepared:
-        raise Broken("the census of this run is missing", hint="start the run again")
-    return Census.from_json(prepared)
+def survey(context: GateContext) -> Survey:
+    """The states of all declared resources, as read once before the checks."""
+    return Survey.load(context.work / FILE)
 
 
 @pytest.fixture(autouse=True)
-def deployed(request: pytest.FixtureRequest, census: Census) -> None:
+def deployed(request: pytest.FixtureRequest, survey: Survey) -> None:
     """Every check first asks the census whether its question can be asked at all."""
     for kind in resource_types().values():
         if kind.fixture in request.fixturenames:
             resource = request.getfixturevalue(kind.fixture)
-            require(census, kind.fixture, resource.id)
+            require(survey.census, kind.fixture, resource.id)
             return
-    require(census)
+    require(survey.census)
 
 
 @pytest.fixture(scope="session")
@@ -40,5 +36,5 @@ def settle(profile: Profile) -> float:
 
 @pytest.fixture(scope="session")
 def patience(settle: float) -> Patience:
-    """The shared waits of this session."""
+    """The shared wait of this session."""
     return Patience(settle)

@@ -4,23 +4,18 @@ import pytest
 
 from harness.aws import ecs
 from harness.aws.ecr import resolve_image
-from harness.aws.ecs import EcsService, Services
+from harness.aws.ecs import EcsService, ServiceState
 from harness.aws.session import Aws
+from harness.aws.survey import Survey
 from harness.fixtures import Check, Patience
 from harness.gates.context import GateContext
 from harness.model import Phase, Unit
 from harness.profile import Profile
 
 
-@pytest.fixture(scope="session")
-def services(aws: Aws, profile: Profile) -> Services:
-    """All declared services, read together."""
-    return Services(aws, profile.of(EcsService))
-
-
-def test_is_active(ecs_service: EcsService, services: Services, aws: Aws, check: Check) -> None:
+def test_is_active(ecs_service: EcsService, survey: Survey, aws: Aws, check: Check) -> None:
     """The service is ACTIVE."""
-    state = services.state(ecs_service)
+    state = survey.state(ecs_service, ServiceState)
     check.snapshot("service", state)
     if state.status != "ACTIVE":
         check.diagnose(ecs.diagnose(aws, ecs_service, state))
@@ -31,13 +26,13 @@ def test_is_active(ecs_service: EcsService, services: Services, aws: Aws, check:
 
 
 def test_running_count(
-    ecs_service: EcsService, services: Services, aws: Aws, patience: Patience, check: Check
+    ecs_service: EcsService, survey: Survey, aws: Aws, patience: Patience, check: Check
 ) -> None:
     """As many tasks run as are desired, and at least as many are desired as the profile wants."""
     state = check.eventually(
-        _Look(services, ecs_service),
+        survey.live(aws, ecs_service, ServiceState),
         lambda seen: not ecs.count_problem(seen, ecs_service.min_tasks),
-        timeout=patience.left(ecs_service.id),
+        timeout=patience.left,
     )
     check.snapshot("service", state)
     check.measure("running_tasks", state.running, Unit.COUNT)
@@ -51,13 +46,13 @@ def test_running_count(
 
 
 def test_rollout_is_complete(
-    ecs_service: EcsService, services: Services, aws: Aws, patience: Patience, check: Check
+    ecs_service: EcsService, survey: Survey, aws: Aws, patience: Patience, check: Check
 ) -> None:
     """The service's one deployment is COMPLETED and all its tasks run."""
     state = check.eventually(
-        _Look(services, ecs_service),
+        survey.live(aws, ecs_service, ServiceState),
         lambda seen: not ecs.rollout_problem(seen),
-        timeout=patience.left(ecs_service.id),
+        timeout=patience.left,
     )
     check.snapshot("service", state)
     if problem := ecs.rollout_problem(state):
@@ -114,15 +109,3 @@ def _released(context: GateContext, aws: Aws, image: str, repository: str) -> st
     if context.phase is Phase.PRE_DEPLOY or image not in context.images:
         return ""
     return context.image_digest(image) or resolve_image(aws, repository, context.images[image])
-
-
-class _Look:
-    """The state as read for all services together the first time, asked anew from then on."""
-
-    def __init__(self, services: Services, service: EcsService) -> None:
-        self._services, self._service, self._again = services, service, False
-
-    def __call__(self) -> ecs.ServiceState:
-        state = self._services.state(self._service, fresh=self._again)
-        self._again = True
-        return state

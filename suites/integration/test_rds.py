@@ -3,19 +3,24 @@
 import pytest
 
 from harness.aws import postgres, rds, secrets
-from harness.aws.rds import RdsInstance
+from harness.aws.rds import InstanceState, RdsInstance
 from harness.aws.session import Aws
-from harness.fixtures import Check
+from harness.aws.survey import Survey
+from harness.fixtures import Check, Patience
 from harness.model import Unit
 
 _USABLE = ("available", "backing-up", "storage-optimization")
 """The states in which RDS documents the instance as fully operational."""
 
 
-def test_is_available(rds_instance: RdsInstance, aws: Aws, settle: float, check: Check) -> None:
+def test_is_available(
+    rds_instance: RdsInstance, survey: Survey, aws: Aws, patience: Patience, check: Check
+) -> None:
     """The instance is available."""
     state = check.eventually(
-        lambda: rds.describe(aws, rds_instance), lambda seen: seen.status in _USABLE, timeout=settle
+        survey.live(aws, rds_instance, InstanceState),
+        lambda seen: seen.status in _USABLE,
+        timeout=patience.left,
     )
     check.snapshot("instance", state)
     check.fact("status", state.status)
@@ -27,9 +32,9 @@ def test_is_available(rds_instance: RdsInstance, aws: Aws, settle: float, check:
         )
 
 
-def test_is_configured_as_declared(rds_instance: RdsInstance, aws: Aws, check: Check) -> None:
+def test_is_configured_as_declared(rds_instance: RdsInstance, survey: Survey, aws: Aws, check: Check) -> None:
     """Class, encryption, deletion protection, backups and Multi-AZ are as the profile declares."""
-    state = rds.describe(aws, rds_instance)
+    state = survey.state(rds_instance, InstanceState)
     check.snapshot("instance", state)
     check.fact("engine", f"{state.engine} {state.engine_version}".strip())
     if found := rds.differences(rds_instance, state):
@@ -41,9 +46,9 @@ def test_is_configured_as_declared(rds_instance: RdsInstance, aws: Aws, check: C
 
 
 @pytest.mark.when("secret")
-def test_accepts_a_login(rds_instance: RdsInstance, aws: Aws, check: Check) -> None:
+def test_accepts_a_login(rds_instance: RdsInstance, survey: Survey, aws: Aws, check: Check) -> None:
     """The application's credentials log in, at the instance's endpoint and where the secret points, and query."""
-    state = rds.describe(aws, rds_instance)
+    state = survey.state(rds_instance, InstanceState)
     if not state.host:
         check.fail(
             f"{rds_instance.home} has no endpoint yet ({state.status})", hint="wait until it is available"

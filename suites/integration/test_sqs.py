@@ -3,16 +3,23 @@
 import pytest
 
 from harness.aws import sqs
-from harness.aws.probe import carry
+from harness.aws.probe import Carried, carry
 from harness.aws.session import Aws
-from harness.aws.sqs import SqsQueue
-from harness.fixtures import Check
+from harness.aws.sqs import QueueState, SqsQueue
+from harness.aws.survey import Survey
+from harness.fixtures import Check, SideBySide
 from harness.model import Cause, Unit
 
 
-def test_is_of_its_kind(sqs_queue: SqsQueue, aws: Aws, check: Check) -> None:
+@pytest.fixture(scope="session")
+def probes(request: pytest.FixtureRequest, aws: Aws, settle: float) -> SideBySide[SqsQueue, Carried]:
+    """A probe message through each queue that may be sent one, all at once."""
+    return SideBySide(request, SqsQueue.fixture, lambda queue: carry(aws, queue, timeout=settle))
+
+
+def test_is_of_its_kind(sqs_queue: SqsQueue, survey: Survey, check: Check) -> None:
     """It is a FIFO or a standard queue as its name says, with the declared visibility time-out."""
-    state = sqs.describe(aws, sqs_queue.queue)
+    state = survey.state(sqs_queue, QueueState)
     check.snapshot("queue", state)
     if problems := sqs.kind_problems(sqs_queue, state):
         check.fail(
@@ -22,9 +29,11 @@ def test_is_of_its_kind(sqs_queue: SqsQueue, aws: Aws, check: Check) -> None:
 
 
 @pytest.mark.when("dead_letter_queue")
-def test_redrives_to_its_dead_letter_queue(sqs_queue: SqsQueue, aws: Aws, check: Check) -> None:
+def test_redrives_to_its_dead_letter_queue(
+    sqs_queue: SqsQueue, survey: Survey, aws: Aws, check: Check
+) -> None:
     """After the declared number of receives a message goes to the declared queue, which exists."""
-    state = sqs.describe(aws, sqs_queue.queue)
+    state = survey.state(sqs_queue, QueueState)
     check.snapshot("queue", state)
     if problems := sqs.redrive_problems(sqs_queue, state):
         check.fail(
@@ -50,9 +59,9 @@ def test_has_no_dead_letters(sqs_queue: SqsQueue, aws: Aws, check: Check) -> Non
 
 @pytest.mark.destructive
 @pytest.mark.when("probe")
-def test_carries_a_message(sqs_queue: SqsQueue, aws: Aws, settle: float, check: Check) -> None:
+def test_carries_a_message(sqs_queue: SqsQueue, probes: SideBySide[SqsQueue, Carried], check: Check) -> None:
     """A probe message is sent, received and deleted; messages of others stay untouched."""
-    carried = carry(aws, sqs_queue, timeout=settle)
+    carried = probes.of(sqs_queue)
     check.snapshot("probe", carried)
     check.fact("probe", carried.id)
     check.fact(

@@ -11,13 +11,24 @@ from pydantic import ValidationError
 
 import harness.aws
 from harness.aws import RESOURCES, resource_types
-from harness.aws.census import Census, Found, Status, Unasked, judge, require, take
+from harness.aws.census import Census, Found, Retold, Status, Told, Unasked, judge, require
 from harness.aws.ecs import EcsService
-from harness.aws.faults import Absent, Broken, Fault, NoCredentials, NotDeployed, Unreachable
+from harness.aws.faults import (
+    Absent,
+    Broken,
+    Fault,
+    NoCredentials,
+    NotDeployed,
+    NotEmulated,
+    Unreachable,
+)
 from harness.aws.rds import RdsInstance
 from harness.aws.resource import demanded
-from harness.aws.sqs import SqsQueue
-from harness.gates.integration import IntegrationConfig, census
+from harness.aws.sqs import QueueState, SqsQueue
+from harness.aws.survey import FILE, Survey, read_one
+from harness.aws.survey import take as survey
+from harness.gates.integration import IntegrationConfig
+from harness.gates.integration import survey as prepare
 from harness.model import Cause, Outcome, Phase
 
 Owner = Callable[[str], Any]
@@ -28,6 +39,10 @@ QUEUE = SqsQueue(queue="work")
 SHARED = SqsQueue(queue="shared", scope="shared")
 LATER = SqsQueue(queue="later", expect="after-deploy")
 PRE, POST = Phase.PRE_DEPLOY, Phase.POST_DEPLOY
+
+
+def take(profile: Any, phase: Phase) -> Census:
+    return survey(profile, phase).census
 
 
 @pytest.fixture
@@ -85,13 +100,47 @@ def test_what_is_there(
         assert all(name in found.message for name in missing)
 
 
-def test_the_gate_asks_the_same(stack_url: str, credentials: str, make_profile: MakeProfile) -> None:
+def test_the_gate_asks_the_same_and_leaves_the_states_for_its_checks(
+    stack_url: str, credentials: str, make: Callable[..., None], make_profile: MakeProfile, tmp_path: Path
+) -> None:
+    make("work", "api")
+
     class Context:
-        profile = make_profile(stack_url, QUEUE)
+        profile = make_profile(stack_url, QUEUE, SERVICE, account=credentials)
         phase = PRE
+        work = tmp_path
 
     context: Any = Context()
-    assert census(context)["status"] == "absent"
+    facts = prepare(context)
+    assert facts["status"] == "present"
+    assert facts["calls"]["ecs:DescribeServices"] == 1
+    read = Survey.load(tmp_path / FILE)
+    state = read.state(QUEUE, QueueState)
+    assert (state.name, state.messages) == ("work", 0)
+    with pytest.raises(Absent, match="SQS queue shared does not exist"):
+        read.state(SHARED, QueueState)
+
+
+def test_looking_again_sees_what_has_changed(
+    aws: Any, make: Callable[..., None], make_profile: MakeProfile, owner: Owner
+) -> None:
+    make("work")
+    look = survey(aws.profile, PRE).live(aws, QUEUE, QueueState)
+    with pytest.raises(Absent):
+        look()
+    assert look().messages == 0
+    url = owner("sqs").get_queue_url(QueueName="work")["QueueUrl"]
+    owner("sqs").send_message(QueueUrl=url, MessageBody="x")
+    assert look().messages == 1
+    with pytest.raises(Absent):
+        read_one(aws, SHARED, QueueState)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"census": {}, "states": {}, "calls": {}}'])
+def test_a_survey_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(Broken, match="missing or not whole"):
+        Survey.load(tmp_path / FILE)
 
 
 def test_nothing_declared_asks_nothing(make_profile: MakeProfile) -> None:
@@ -175,6 +224,7 @@ things = st.lists(
         exists=st.booleans(),
         demanded=st.booleans(),
         shared=st.booleans(),
+        fault=st.none(),
     )
 )
 
@@ -196,6 +246,26 @@ def test_absent_means_that_nothing_of_the_environment_is_there(items: list[Found
 def test_shared_resources_alone_are_judged_alone() -> None:
     assert judge([found("s", exists=False, shared=True)])[0] is Status.PARTIAL
     assert judge([found("s", exists=True, shared=True)])[0] is Status.PRESENT
+
+
+def unread(name: str, fault: Fault) -> Found:
+    return Found("sqs_queue", name, f"SQS queue {name}", False, True, False, Told.of(fault))
+
+
+def test_what_could_not_be_read_is_not_absent() -> None:
+    denied, gone = Broken("denied", hint="h"), Unreachable("gone", hint="h")
+    absent = found("a", exists=False)
+    assert judge([absent, unread("b", gone)])[0] is Status.UNREACHABLE
+    assert judge([absent, unread("b", gone), unread("c", denied)])[0] is Status.ERROR
+    assert judge([absent, unread("b", NotEmulated("no", hint="h"))])[0] is Status.ABSENT
+    present = (found("a", exists=True), unread("b", denied))
+    assert judge(present)[0] is Status.PRESENT
+    census = Census(Status.PRESENT, resources=present)
+    require(census, "sqs_queue", "a")
+    with pytest.raises(Retold, match="denied") as caught:
+        require(census, "sqs_queue", "b")
+    assert caught.value.outcome is Outcome.ERROR
+    assert census.missing == ()
 
 
 # What each check asks

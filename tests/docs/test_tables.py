@@ -54,3 +54,14 @@ def test_every_mandatory_check_of_a_shipped_profile_is_in_the_shipped_suites(nam
         wanted = {check.id.partition("[")[0] for check in checks}
         assert wanted <= found, wanted - found
     assert ALWAYS in GATES
+
+
+def test_every_maker_makes_a_kind_that_can_be_declared() -> None:
+    from harness.aws import RESOURCES
+    from harness.local.makers import MAKERS
+
+    assert MAKERS.keys() <= RESOURCES.keys()
+    files = {path.stem for path in (PACKAGE / "local" / "makers").glob("*.py")} - {"__init__"}
+    assert files == {target.rpartition(".")[2] for target in MAKERS.values()}
+    for target in MAKERS.values():
+        assert callable(resolve(f"{target}:make"))

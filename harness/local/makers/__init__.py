@@ -1,0 +1,27 @@
+"""What the emulator holds beyond services, instances and queues: one file per AWS service, one row per kind in `MAKERS`.
+
+A maker creates what a profile declares, whole and healthy: ``make(aws, declared, plan)``. Makers run in the table's
+order, after the topic, queues, database, images and services are there.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from harness.aws import resource_types
+from harness.local.plan import Plan
+from harness.local.resources import Emulator
+
+Maker = Callable[[Emulator, Sequence[Any], Plan], None]
+
+MAKERS: dict[str, str] = {}
+"""Where in a profile a kind is declared -> the module whose function `make` creates it."""
+
+
+def make_all(aws: Emulator, plan: Plan) -> None:
+    """Create everything in the plan that has a maker."""
+    kinds = resource_types()
+    for path, target in MAKERS.items():
+        if declared := plan.declared.get(path):
+            maker: Maker = import_module(target).make
+            maker(aws, [kinds[path].model_validate(item) for item in declared], plan)
