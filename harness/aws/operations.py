@@ -1,20 +1,27 @@
 """Which AWS operations the checks may call: everything else is refused before it is sent.
 
 Each service's file declares its own rows as ``OPERATIONS``; `MODULES` lists the files, and a test holds it against
-the folder. The same rows print the IAM policy that a gate's identity needs.
+the folder. `harness.aws.iam` makes the IAM policy that a gate's identity needs of the same rows.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal
+from typing import Literal
 
 from harness.aws.faults import Fault
 
 Access = Literal["read-only", "read-write"]
-MODULES = ("cloudformation", "ecr", "ecs", "logs", "rds", "secrets", "session", "sqs")
+MODULES = ("cloudformation", "ecr", "ecs", "logs", "metrics", "rds", "secrets", "session", "sqs")
 """The files of this package that declare operations of the target session."""
+IAM_PREFIXES = {
+    "elbv2": "elasticloadbalancing",
+    "opensearch": "es",
+    "resourcegroupstaggingapi": "tag",
+    "service-quotas": "servicequotas",
+}
+"""botocore's name of a service -> how its IAM actions begin, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Operation:
     name: str
     mutating: bool = False
     iam: str = ""
-    """The IAM action that allows it, where it is not ``service:name``."""
+    """The IAM action that allows it, where it is not called like the operation."""
     diagnosis: bool = False
     """Asked only after a check has failed, to say why."""
     emulated: bool = True
@@ -43,7 +50,7 @@ class Operation:
     @property
     def action(self) -> str:
         """The IAM action that allows it."""
-        return self.iam or self.key
+        return self.iam or f"{IAM_PREFIXES.get(self.service, self.service)}:{self.name}"
 
 
 class Refused(Fault):
@@ -92,12 +99,3 @@ def permit(service: str, name: str, access: Access, own: Iterable[str] = ()) -> 
             hint='mark the check `destructive`, so that it is left out where [aws] access is "read-only"',
         )
     return operation
-
-
-def iam_policy(access: Access) -> dict[str, Any]:
-    """The least IAM policy that the checks need with this access, as an IAM policy document."""
-    actions = {row.action for row in operations().values() if access == "read-write" or not row.mutating}
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}],
-    }

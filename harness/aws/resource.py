@@ -36,6 +36,11 @@ class AwsResource(Resource):
         """Its ARN, where it follows from its name; or empty."""
         return ""
 
+    def arns(self, account: str, region: str) -> tuple[str, ...]:
+        """What an IAM policy must name for its checks to see it: its ARN, and those of what they read beside it."""
+        arn = self.arn(account, region)
+        return (arn,) if arn else ()
+
     @property
     def home(self) -> str:
         """What it is and where, for messages: ``ECS service api in cluster main``."""

@@ -73,12 +73,16 @@ class Breakage:
     images: tuple[tuple[str, str], ...] = ()
 
 
-def profile_of(folder: Path, account: str, url: str, *, settle: str = SETTLE) -> Profile:
+def profile_of(
+    folder: Path, account: str, url: str, *, settle: str = SETTLE, overrides: Sequence[str] = ()
+) -> Profile:
     """`staging` at the emulator, in an account."""
     (folder / "profiles").mkdir(parents=True, exist_ok=True)
     text = PROFILE.format(account=account, url=url, settle=settle)
     (folder / "profiles" / "broken.toml").write_text(text)
-    profile = load_profile("broken", tables(), folder=folder / "profiles", environ={})
+    profile = load_profile(
+        "broken", tables(), folder=folder / "profiles", environ={}, overrides=overrides
+    )
     kept = {path: items for path, items in profile.resources.items() if not path.startswith("journeys.")}
     resolved = {key: value for key, value in profile.resolved.items() if key != "journeys"}
     return replace(profile, resources=kept, resolved=resolved)

@@ -1,0 +1,94 @@
+"""The least IAM policy that a profile's gates need, made of what its checks declare and of nothing else."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from harness.aws.operations import Operation, operations, own_operation
+from harness.aws.resource import AwsResource
+from harness.profile import Profile
+
+ALWAYS = ("sts:GetCallerIdentity",)
+"""What every run asks: whose credentials these are."""
+IMAGES = ("ecr:DescribeImages",)
+"""What every run of a profile with images asks: the bytes behind a release's tags."""
+SCOPED = frozenset(
+    {
+        "ecr:DescribeImages",
+        "ecr:DescribeImageScanFindings",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue",
+        "sns:GetSubscriptionAttributes",
+        "sns:GetTopicAttributes",
+        "sns:ListSubscriptionsByTopic",
+        "sns:Publish",
+        "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:GetQueueUrl",
+        "sqs:ReceiveMessage",
+        "sqs:SendMessage",
+        "ssm:GetParameters",
+    }
+)
+"""Actions that are allowed on the declared resources alone. The others describe or list, which IAM allows on ``*`` or
+on resources whose names are not known beforehand (a task, a snapshot)."""
+_STATEMENTS = (
+    ("GonogoReads", lambda row: not row.mutating and not row.diagnosis),
+    ("GonogoProbes", lambda row: row.mutating),
+    ("GonogoDiagnoses", lambda row: row.diagnosis and not row.mutating),
+)
+
+
+def needed(profile: Profile) -> tuple[Operation, ...]:
+    """The operations that the profile's gates may call, by name; with read-only access those that change nothing."""
+    keys = set(ALWAYS)
+    if profile.app.images:
+        keys.update(IMAGES)
+    for group in profile.resources.values():
+        for item in group:
+            if isinstance(item, AwsResource):
+                keys.update(item.uses)
+    known = operations()
+    rows = [known[key] for key in keys] + [own_operation(key) for key in profile.aws.operations]
+    writes = profile.aws.access == "read-write"
+    return tuple(
+        sorted({row for row in rows if writes or not row.mutating}, key=lambda row: (row.action, row.key))
+    )
+
+
+def policy(profile: Profile) -> dict[str, Any]:
+    """An IAM policy document: what the checks read, what the probes change, and what explains a failure."""
+    rows, arns = needed(profile), _arns(profile)
+    statements = []
+    for sid, belongs in _STATEMENTS:
+        mine = [row for row in rows if belongs(row)]
+        for service in sorted(
+            {_service(row) for row in mine if row.action in SCOPED and arns.get(_service(row))}
+        ):
+            scoped = {row.action for row in mine if row.action in SCOPED and _service(row) == service}
+            statements.append(_allow(f"{sid}{service.capitalize()}", scoped, arns[service]))
+        free = {row.action for row in mine if row.action not in SCOPED or not arns.get(_service(row))}
+        if free:
+            statements.append(_allow(sid, free, ["*"]))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _service(row: Operation) -> str:
+    return row.action.partition(":")[0]
+
+
+def _arns(profile: Profile) -> dict[str, list[str]]:
+    """Service, as ARNs name it -> the ARNs of the profile's resources."""
+    account, region = profile.aws.account or "*", profile.aws.region
+    found: dict[str, set[str]] = {}
+    for group in profile.resources.values():
+        for item in group:
+            for arn in item.arns(account, region) if isinstance(item, AwsResource) else ():
+                found.setdefault(arn.split(":")[2], set()).add(arn)
+    for repository in profile.app.images.values():
+        found.setdefault("ecr", set()).add(f"arn:aws:ecr:{region}:{account}:repository/{repository}")
+    return {service: sorted(items) for service, items in found.items()}
+
+
+def _allow(sid: str, actions: Iterable[str], resources: list[str]) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": sorted(actions), "Resource": resources}
