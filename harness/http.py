@@ -1,5 +1,6 @@
 """One HTTP request and what came of it; nothing is followed, retried or judged here."""
 
+import json
 import time
 import urllib.error
 import urllib.request
@@ -42,15 +43,23 @@ class _Readable(Protocol):
 
 
 def get(url: str, *, timeout: float) -> Answer:
-    """GET `url` once. The answer must be whole within `timeout` seconds; its body is cut at a megabyte.
+    """GET `url` once. See `send`."""
+    return send("GET", url, timeout=timeout)
 
-    Proxies of the environment are used. Certificates are verified.
+
+def send(method: str, url: str, *, timeout: float, json_body: object = None) -> Answer:
+    """Send one request, with a JSON body unless that is ``None``.
+
+    The answer must be whole within `timeout` seconds; its body is cut at a megabyte. Proxies of the environment are
+    used. Certificates are verified.
     """
+    data = None if json_body is None else json.dumps(json_body).encode()
+    headers = {"User-Agent": "gonogo"} | ({"Content-Type": "application/json"} if data is not None else {})
     started = time.monotonic()
     opener = urllib.request.build_opener(_NoRedirects)
     status, body, error = 0, b"", ""
     try:
-        request = urllib.request.Request(url, headers={"User-Agent": "gonogo"})  # noqa: S310 - checked below
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - checked below
         if request.type not in {"http", "https"}:
             return Answer(0, "", 0.0, f"{url} is not an http or https address")
         try:

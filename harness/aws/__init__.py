@@ -9,6 +9,7 @@ from harness.profile.schema import Resource
 
 RESOURCES: dict[str, str] = {
     "ecs.services": "harness.aws.ecs:EcsService",
+    "journeys.domains": "harness.aws.journey:DomainJourney",
     "rds.instances": "harness.aws.rds:RdsInstance",
     "sqs.queues": "harness.aws.sqs:SqsQueue",
 }

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from harness.aws.faults import Fault
 from harness.aws.secrets import Credentials
@@ -10,6 +11,7 @@ from harness.model import Outcome
 CONNECT_SECONDS = 5
 """How long the server may take to accept a connection; libpq waits at least 2."""
 _STATEMENT_MS = 5000
+_OPTIONS = f"-c statement_timeout={_STATEMENT_MS} -c default_transaction_read_only=on"
 
 
 class LoginFailed(Fault):
@@ -45,7 +47,7 @@ def login(credentials: Credentials, host: str, port: int, database: str) -> Logi
             password=credentials.password,
             connect_timeout=CONNECT_SECONDS,
             application_name="gonogo",
-            options=f"-c statement_timeout={_STATEMENT_MS} -c default_transaction_read_only=on",
+            options=_OPTIONS,
         ) as connection:
             row = connection.execute("SELECT 1").fetchone()
             version = str(connection.info.parameter_status("server_version") or "")
@@ -54,6 +56,35 @@ def login(credentials: Credentials, host: str, port: int, database: str) -> Logi
     if row != (1,):
         raise LoginFailed(f"login as {where}: SELECT 1 answered {row!r}", hint="look at what answers there")
     return Login(time.monotonic() - started, version)
+
+
+def select(credentials: Credentials, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Log in where the secret points to and read rows, in a transaction that cannot write.
+
+    Raises:
+        LoginFailed: the secret does not say where; or the server does not answer, refuses, or cannot run the query.
+    """
+    import psycopg
+
+    where = f"{credentials.username}@{credentials.host}:{credentials.port or 5432}/{credentials.database}"
+    if not credentials.host or not credentials.database:
+        raise LoginFailed(
+            "the database's secret does not say where it is", hint="complete it: host, port, dbname"
+        )
+    try:
+        with psycopg.connect(
+            host=credentials.host,
+            port=credentials.port or 5432,
+            dbname=credentials.database,
+            user=credentials.username,
+            password=credentials.password,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="gonogo",
+            options=_OPTIONS,
+        ) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+    except psycopg.Error as error:
+        raise _failure(where, " ".join(str(error).split())) from None
 
 
 def _failure(where: str, said: str) -> LoginFailed:
