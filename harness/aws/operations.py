@@ -13,7 +13,7 @@ from typing import Literal
 from harness.aws.faults import Fault
 
 Access = Literal["read-only", "read-write"]
-MODULES = ("cloudformation", "ecr", "ecs", "logs", "metrics", "rds", "secrets", "session", "sqs")
+MODULES = ("cloudformation", "ecr", "ecs", "journey", "logs", "metrics", "rds", "secrets", "session", "sqs")
 """The files of this package that declare operations of the target session."""
 IAM_PREFIXES = {
     "elbv2": "elasticloadbalancing",
