@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -156,6 +157,18 @@ class Aws:
         )
         return found
 
+    def anew(self) -> "Aws":
+        """The same account and clients, with nothing that `shared_call` remembers: for whoever looks once more.
+
+        Raises:
+            Fault: who the credentials belong to cannot be found out.
+        """
+        if self.profile.aws.account:
+            self.identity()  # remembered by both
+        view = copy(self)
+        view._shared = {}
+        return view
+
     def each(self, question: Callable[[T], R], about: Iterable[T]) -> "list[R | Fault]":
         """Ask the same of several things, side by side; in their order, with the fault where one has no answer."""
 
@@ -210,9 +223,13 @@ class Aws:
     def _ask_identity(self) -> Identity:
         (row,) = OPERATIONS
         resource = f"account {self.profile.aws.account or '(any)'}"
-        client = self._client(row.service, QUICK)
-        with reading(row.action, resource):
-            answer: dict[str, Any] = _method(client, row)()
+        self.calls[row.key] += 1
+        try:
+            with reading(row.action, resource):
+                answer: dict[str, Any] = _method(self._client(row.service, QUICK), row)()
+        except Broken:  # something answers: it is worth the patience
+            with reading(row.action, resource):
+                answer = _method(self._client(row.service, self._patience), row)()
         genuine(answer, action=row.action, resource=resource)
         account = str(need(answer, "Account", row.key, resource))
         if self.profile.aws.account and account != self.profile.aws.account:
@@ -255,7 +272,7 @@ class Aws:
                 config=Config(
                     connect_timeout=patience.connect,
                     read_timeout=patience.read,
-                    retries={"mode": "adaptive", "total_max_attempts": patience.attempts},
+                    retries={"mode": "standard", "total_max_attempts": patience.attempts},
                     max_pool_connections=2 * _WIDTH,
                     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # AWS_ENDPOINT_URL must not lead a gate astray
                     user_agent_extra="gonogo",

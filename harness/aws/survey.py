@@ -94,7 +94,7 @@ def read_one(aws: Aws, resource: AwsResource, kind: type[S]) -> S:
         Absent: it does not exist.
         Fault: it cannot be read.
     """
-    found = type(resource).read(aws, [resource]).get(resource.id)
+    found = type(resource).read(aws.anew(), [resource]).get(resource.id)
     if found is None:
         raise _absent(resource)
     if isinstance(found, Fault):
