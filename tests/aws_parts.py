@@ -58,8 +58,36 @@ def credentials(monkeypatch: pytest.MonkeyPatch, no_inherited_aws: None) -> str:
     return account
 
 
+class Emulation:
+    """A running ministack; `restart` ends it politely and starts it again at the same place."""
+
+    def __init__(self, port: int, folder: str, environment: Mapping[str, str]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._folder, self._environment = folder, environment
+        self._start()
+
+    def _start(self) -> None:
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "ministack"],
+            env=self._environment,
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: _answers(f"{self.url}/_ministack/health"), self._server)
+
+    def restart(self) -> None:
+        self._server.terminate()
+        self._server.wait(30)
+        self._start()
+
+    def kill(self) -> None:
+        self._server.kill()
+        self._server.wait()
+
+
 @contextmanager
-def emulator(**settings: str) -> Iterator[str]:
+def emulation(**settings: str) -> Iterator[Emulation]:
     """Run ministack on a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,20 +108,18 @@ def emulator(**settings: str) -> Iterator[str]:
             "S3_DATA_DIR": f"{folder}/s3",
             **settings,
         }
-        server = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
-            env=environment,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        running = Emulation(port, folder, environment)
         try:
-            url = f"http://127.0.0.1:{port}"
-            until(lambda: _answers(f"{url}/_ministack/health"), server)
-            yield url
+            yield running
         finally:
-            server.kill()
-            server.wait()
+            running.kill()
+
+
+@contextmanager
+def emulator(**settings: str) -> Iterator[str]:
+    """The URL of a ministack for the length of a block."""
+    with emulation(**settings) as running:
+        yield running.url
 
 
 def until(ready: Callable[[], bool], server: "subprocess.Popen[bytes]", seconds: float = 30) -> None:
@@ -245,12 +271,15 @@ def aws(stack_url: str, credentials: str, make_profile: Callable[..., Profile]) 
 @pytest.fixture
 def owner(stack_url: str, credentials: str) -> Callable[[str], Any]:
     """Unguarded clients of the same account, to set things up."""
+    return owner_of(stack_url, credentials)
+
+
+def owner_of(url: str, account: str) -> Callable[[str], Any]:
+    """Unguarded clients of an account of an emulator."""
     import boto3
 
-    session = boto3.Session(
-        aws_access_key_id=credentials, aws_secret_access_key="test", region_name="us-east-1"
-    )
-    return lambda service: session.client(service, endpoint_url=stack_url)  # type: ignore[call-overload]
+    session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test", region_name="us-east-1")
+    return lambda service: session.client(service, endpoint_url=url)  # type: ignore[call-overload]
 
 
 @dataclass

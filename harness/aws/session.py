@@ -272,7 +272,7 @@ class Aws:
                 config=Config(
                     connect_timeout=patience.connect,
                     read_timeout=patience.read,
-                    retries={"mode": "standard", "total_max_attempts": patience.attempts},
+                    retries={"mode": "adaptive", "total_max_attempts": patience.attempts},
                     max_pool_connections=2 * _WIDTH,
                     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # AWS_ENDPOINT_URL must not lead a gate astray
                     user_agent_extra="gonogo",

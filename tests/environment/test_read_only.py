@@ -74,7 +74,9 @@ def _value(shape: Any) -> Any:
         case "map":
             return {"key": _value(shape.value)}
         case "string":
-            return shape.enum[0] if getattr(shape, "enum", None) else "x" * max(1, shape.metadata.get("min", 1))
+            return (
+                shape.enum[0] if getattr(shape, "enum", None) else "x" * max(1, shape.metadata.get("min", 1))
+            )
         case "integer" | "long":
             return max(1, int(shape.metadata.get("min", 1)))
         case "float" | "double":

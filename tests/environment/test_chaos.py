@@ -1,0 +1,89 @@
+"""AWS throttles, fails now and then, and goes away for a while: what exists is never reported absent."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import pytest
+
+from aws_parts import emulation, owner_of
+from breakages.parts import not_passed, run_gate
+from recording_proxy import Asked, throttled, unavailable
+
+THROTTLED, FAILING = 0.20, 0.05
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def unreliable(seed: int) -> Callable[[Asked], Answer | None]:
+    """Every fifth call is throttled, every twentieth fails."""
+    chance, lock = random.Random(seed), Lock()
+
+    def fault(asked: Asked) -> Answer | None:
+        with lock:
+            drawn = chance.random()
+        if drawn < FAILING:
+            return unavailable(asked)
+        return throttled(asked) if drawn < FAILING + THROTTLED else None
+
+    return fault
+
+
+def test_throttling_and_failures_change_nothing(
+    behind: Any, stack_url: str, credentials: str, owner: Callable[[str], Any], tmp_path: Path
+) -> None:
+    with behind(stack_url, credentials, owner) as (environment, proxy):
+        proxy.fault = unreliable(seed=20)
+        results = run_gate(environment, tmp_path)
+    assert {name: (r.outcome.value, r.reason) for name, r in not_passed(results).items()} == {}
+    assert len(proxy.asked) > 40
+
+
+@pytest.mark.slow
+def test_what_is_wrong_is_still_what_fails(
+    behind: Any, stack_url: str, credentials: str, owner: Callable[[str], Any], tmp_path: Path
+) -> None:
+    with behind(stack_url, credentials, owner) as (environment, proxy):
+        service = environment.plan.services[0]
+        owner("ecs").update_service(cluster=service.cluster, service=service.name, desiredCount=1)
+        proxy.fault = unreliable(seed=21)
+        results = run_gate(environment, tmp_path)
+    assert set(not_passed(results)) == {f"ecs.running_count[{service.name}]"}
+
+
+@pytest.mark.slow
+def test_an_api_that_never_recovers_is_an_error_and_not_absence(
+    behind: Any, stack_url: str, credentials: str, owner: Callable[[str], Any], tmp_path: Path
+) -> None:
+    with behind(stack_url, credentials, owner) as (environment, proxy):
+        proxy.fault = lambda asked: throttled(asked) if asked.service == "rds" else None
+        results = run_gate(environment, tmp_path)
+    broken = not_passed(results)
+    assert broken
+    for name, result in broken.items():
+        assert result.outcome == "error", name
+        assert "Throttling" in result.reason
+        assert "does not exist" not in result.reason
+
+
+@pytest.mark.parametrize("at", [8, 25])
+def test_an_api_that_is_restarted_under_way_changes_nothing(
+    behind: Any, credentials: str, tmp_path: Path, at: int
+) -> None:
+    """It is away for about three seconds; `at` requests have come by then."""
+    with (
+        emulation(PERSIST_STATE="1") as running,
+        behind(running.url, credentials, owner_of(running.url, credentials)) as (environment, proxy),
+    ):
+        restarts: list[Thread] = []
+
+        def fault(_: Asked) -> None:
+            if len(proxy.asked) >= at and not restarts:
+                restarts.append(Thread(target=running.restart))
+                restarts[0].start()
+
+        proxy.fault = fault
+        results = run_gate(environment, tmp_path)
+        restarts[0].join()
+    assert {name: (r.outcome.value, r.reason) for name, r in not_passed(results).items()} == {}

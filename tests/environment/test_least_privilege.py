@@ -1,0 +1,55 @@
+"""The policy that `gonogo iam-policy` prints is enough, and nothing in it is too much."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aws_parts import owner_of
+from breakages.parts import not_passed, run_gate
+from harness.aws.iam import needed, policy
+
+
+def _become(
+    monkeypatch: pytest.MonkeyPatch, iam: Any, document: dict[str, Any], *, user: str = "gate"
+) -> None:
+    """Go on as an IAM user who may do what the document says."""
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="gonogo", PolicyDocument=json.dumps(document))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+
+
+def test_a_run_with_exactly_this_policy_passes_and_uses_all_of_it(
+    behind: Any, guarded_url: str, credentials: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = owner_of(guarded_url, credentials)
+    with behind(guarded_url, credentials, owner) as (environment, proxy):
+        document = policy(environment.profile)
+        _become(monkeypatch, owner("iam"), document)
+        results = run_gate(environment, tmp_path)
+        shown = {name: (r.outcome.value, r.reason) for name, r in not_passed(results).items()}
+        assert shown == {}
+        rows = needed(environment.profile)
+        emulated = {row.key for row in rows if row.emulated and not row.diagnosis}
+        assert proxy.keys == emulated, "what a run asks is what the policy allows"
+
+
+def test_without_one_action_its_check_says_which_is_missing(
+    behind: Any, guarded_url: str, credentials: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = owner_of(guarded_url, credentials)
+    with behind(guarded_url, credentials, owner) as (environment, _):
+        document = policy(environment.profile)
+        for statement in document["Statement"]:
+            statement["Action"] = [item for item in statement["Action"] if item != "rds:DescribeDBInstances"]
+        _become(monkeypatch, owner("iam"), document)
+        results = run_gate(environment, tmp_path)
+    broken = not_passed(results)
+    assert broken
+    assert all(name.startswith(("rds.", "postgres.", "quotas.")) for name in broken)
+    for result in broken.values():
+        assert result.outcome == "error"
+        assert "allow rds:DescribeDBInstances on RDS" in result.hint
