@@ -96,17 +96,19 @@ class Check:
         self.measurements.append(measurement)
         return measurement
 
-    def judge(self, *thresholds: Threshold, hint: str = "") -> None:
+    def judge(self, *thresholds: Threshold, about: str = "", hint: str = "") -> None:
         """Hold thresholds against what was measured, all of them, and end the check where one does not hold.
 
-        A metric without a sample is inconclusive, never a pass.
+        A metric without a sample is inconclusive, never a pass. `about` is the thing, for the reason.
         """
+        home = f"{about}: " if about else ""
         by_metric = {measurement.metric: measurement for measurement in self.measurements}
         results = [threshold.judge(by_metric.get(threshold.metric)) for threshold in thresholds]
         self.thresholds.extend(results)
         if broken := [result for result in results if result.held is False]:
             self.fail(
-                "; ".join(
+                home
+                + "; ".join(
                     f"{r.metric} is {show(r.actual, r.unit, beside=r.limit)}, the rule is {r.threshold}"
                     for r in broken
                 ),
@@ -114,7 +116,7 @@ class Check:
             )
         if empty := [result.metric for result in results if result.held is None]:
             self.inconclusive(
-                Cause.NOTHING_CHECKED, f"nothing was measured for {', '.join(empty)}", hint=hint
+                Cause.NOTHING_CHECKED, f"{home}nothing was measured for {', '.join(empty)}", hint=hint
             )
 
     def fact(self, name: str, value: object) -> None:
