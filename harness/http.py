@@ -9,6 +9,8 @@ from email.message import Message
 from http.client import HTTPException
 from typing import IO, Protocol
 
+from harness.network import explain
+
 _MAX_BODY = 1_000_000
 _CHUNK = 64_000
 
@@ -86,5 +88,4 @@ def _body(response: _Readable, deadline: float) -> bytes:
 
 def _say(problem: Exception) -> str:
     reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
-    text = " ".join(str(reason).split()) or type(reason).__name__
-    return f"no answer: {text}"
+    return f"no answer: {explain(reason if isinstance(reason, BaseException) else problem)}"

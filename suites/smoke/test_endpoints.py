@@ -3,7 +3,8 @@
 import time
 
 from harness.fixtures import Check
-from harness.gates.smoke import Endpoint, shortcomings
+from harness.gates.smoke import Endpoint
+from harness.health import shortcomings
 from harness.http import Answer, get
 from harness.model import Unit
 

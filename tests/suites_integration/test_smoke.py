@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from harness.gates.smoke import Endpoint, SmokeConfig, shortcomings
+from harness.gates.smoke import Endpoint, SmokeConfig
+from harness.health import shortcomings
 from harness.http import Answer, get
 from harness.model import CheckResult, Outcome, Phase
 
