@@ -291,7 +291,7 @@ class Activation:
             self._until(self._show, lambda seen: seen.status == "inactive" or seen.code == 404, wait)
         self._until(lambda: self._web.purge(self.domain, force=True), _gone, wait / 2)
         self._try("its hosted zone", lambda: self._zones.remove(self.domain) if self._zones else None)
-        self._try("messages about it", lambda: self._messages.take(self.domain))
+        self._try("messages about it", self._take_messages)
         self._try("whether it is gone", lambda: self.seen.left.extend(self._still_there()))
 
     def _try(self, what: str, act: Callable[[], object]) -> None:
@@ -301,6 +301,14 @@ class Activation:
         except Fault as fault:
             said = f"{what} ({self.domain}): {fault.message}"
             (self.seen.left if self._accepted else self.seen.notes).append(said)
+
+    def _take_messages(self) -> None:
+        self._messages.take(self.domain)
+        if held := self._messages.held():
+            self.seen.notes.append(
+                f"what consumers hold cannot be removed; what is about {self.domain} finds it purged: "
+                + ", ".join(held)
+            )
 
     def _sweep(self) -> None:
         """Remove the domains of earlier runs that were killed."""

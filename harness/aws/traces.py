@@ -238,6 +238,15 @@ class Messages:
         states += [sqs.describe(self._aws, queue) for queue in dead]
         return sum(self._take(state, name) for state in states if state.visible)
 
+    def held(self) -> list[str]:
+        """The queues some of whose messages are with consumers, in words.
+
+        Raises:
+            Fault: a queue cannot be asked.
+        """
+        states = [sqs.describe(self._aws, queue) for queue in self._queues]
+        return [f"SQS queue {one.name}: {one.in_flight} with consumers" for one in states if one.in_flight]
+
     def _take(self, state: sqs.QueueState, name: str) -> int:
         ask = self._asking(state)
         others: list[str] = []
