@@ -182,6 +182,7 @@ def _gates(run: Run, view: LiveView) -> tuple[Decided, Record, RunInfo]:
         folder=run.folder,
         images=run.images,
         subjects=info.subjects,
+        counterparts=tuple(bind(other, tables(), run.environ) for other in run.counterparts),
     )
     supervisor = Supervisor(
         context,

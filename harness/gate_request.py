@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.gates import ALWAYS, GATES, plan, tables
+from harness.gates.integration import IntegrationConfig
 from harness.model import ExpectedCheck, ExpectedGate, Phase
 from harness.profile import Profile
 from harness.profile.loader import bind, load_profile
@@ -59,6 +60,8 @@ class Run:
     home: Path
     """``reports/<profile>/<phase>``."""
     environ: dict[str, str] = field(default_factory=dict)
+    counterparts: tuple[Profile, ...] = ()
+    """The other environments that this one must be like."""
 
     @property
     def folder(self) -> Path:
@@ -130,7 +133,25 @@ def validate(request: Request) -> Run:
         started=started,
         home=home,
         environ=dict(os.environ),
+        counterparts=counterparts(profile, request.profiles),
     )
+
+
+def counterparts(profile: Profile, profiles: str) -> tuple[Profile, ...]:
+    """The profiles that ``[gates.integration] parity`` names, from the same folder.
+
+    Raises:
+        UsageError: it names the profile itself.
+        ProfileError: one does not exist or does not validate.
+    """
+    names = profile.gate("integration", IntegrationConfig).parity
+    if profile.name in names:
+        raise UsageError(
+            f"[gates.integration] parity of profile {profile.name!r} names {profile.name!r} itself",
+            hint="name another environment's profile",
+        )
+    folder = own_folder(profiles)
+    return tuple(load_profile(name, tables(), folder=folder, environ=os.environ) for name in names)
 
 
 def _require_extra(extra: str, *modules: str) -> None:

@@ -39,9 +39,14 @@ _STATEMENTS = (
 )
 
 
-def needed(profile: Profile) -> tuple[Operation, ...]:
-    """The operations that the profile's gates may call, by name; with read-only access those that change nothing."""
+def needed(profile: Profile, counterparts: Iterable[Profile] = ()) -> tuple[Operation, ...]:
+    """The operations that the profile's gates may call, by name; with read-only access those that change nothing.
+
+    `counterparts` are the profiles of environments that this one is compared with: they are only read.
+    """
     keys = set(ALWAYS)
+    for other in counterparts:
+        keys.update(row.key for row in needed(other) if not row.mutating and not row.diagnosis)
     if profile.app.images:
         keys.update(IMAGES)
     for group in profile.resources.values():
@@ -56,12 +61,15 @@ def needed(profile: Profile) -> tuple[Operation, ...]:
     )
 
 
-def policy(profile: Profile) -> dict[str, Any]:
+def policy(profile: Profile, counterparts: Iterable[Profile] = ()) -> dict[str, Any]:
     """An IAM policy document: what the checks read, what the probes change, and what explains a failure."""
-    rows, arns = needed(profile), _arns(profile)
+    others = tuple(counterparts)
+    rows = needed(profile, others)
+    own, all_ = _arns(profile), _arns(profile, *others)
     statements = []
     for sid, belongs in _STATEMENTS:
         mine = [row for row in rows if belongs(row)]
+        arns = own if sid == "GonogoProbes" else all_
         for service in sorted(
             {_service(row) for row in mine if row.action in SCOPED and arns.get(_service(row))}
         ):
@@ -77,16 +85,17 @@ def _service(row: Operation) -> str:
     return row.action.partition(":")[0]
 
 
-def _arns(profile: Profile) -> dict[str, list[str]]:
-    """Service, as ARNs name it -> the ARNs of the profile's resources."""
-    account, region = profile.aws.account or "*", profile.aws.region
+def _arns(*profiles: Profile) -> dict[str, list[str]]:
+    """Service, as ARNs name it -> the ARNs of the profiles' resources."""
     found: dict[str, set[str]] = {}
-    for group in profile.resources.values():
-        for item in group:
-            for arn in item.arns(account, region) if isinstance(item, AwsResource) else ():
-                found.setdefault(arn.split(":")[2], set()).add(arn)
-    for repository in profile.app.images.values():
-        found.setdefault("ecr", set()).add(f"arn:aws:ecr:{region}:{account}:repository/{repository}")
+    for profile in profiles:
+        account, region = profile.aws.account or "*", profile.aws.region
+        for group in profile.resources.values():
+            for item in group:
+                for arn in item.arns(account, region) if isinstance(item, AwsResource) else ():
+                    found.setdefault(arn.split(":")[2], set()).add(arn)
+        for repository in profile.app.images.values():
+            found.setdefault("ecr", set()).add(f"arn:aws:ecr:{region}:{account}:repository/{repository}")
     return {service: sorted(items) for service, items in found.items()}
 
 

@@ -23,6 +23,10 @@ class AwsResource(Resource):
     uses: ClassVar[tuple[str, ...]] = ()
     """The operations (``ecs:DescribeServices``) that reading and checking it may call; the IAM policy is made of them."""
 
+    parity: ClassVar[Mapping[str, str]] = {}
+    """What must be alike in all environments: the state's attribute -> the key by which a profile may say that it
+    differs; empty where none may."""
+
     @classmethod
     def read(cls, aws: "Aws", declared: "Sequence[Any]") -> Read:
         """The states of those in `declared` (all of this class) that exist, asked with as few calls as the API allows.

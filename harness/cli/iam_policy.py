@@ -22,9 +22,10 @@ def iam_policy(
     access is read-write, and what is only asked to explain a failure. `aws iam put-role-policy` takes it as it is.
     """
     from harness.aws.iam import policy
+    from harness.gate_request import counterparts
     from harness.gates import tables
     from harness.profile.loader import load_profile
     from harness.profile.sources import own_folder
 
     loaded = load_profile(profile, tables(), folder=own_folder(str(profiles)), overrides=settings or ())
-    print(json.dumps(policy(loaded), indent=2))  # noqa: T201
+    print(json.dumps(policy(loaded, counterparts(loaded, str(profiles))), indent=2))  # noqa: T201

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from harness.errors import ExitCode, ProfileError
 from harness.gates import tables
-from harness.profile import Profile
 from harness.profile.json_schema import profile_schema
 from harness.profile.loader import load_profile
 from harness.profile.problems import InvalidProfileError
@@ -107,16 +106,18 @@ def diff(
     profiles: _Profiles = Path("profiles"),
     as_json: _Json = False,
 ) -> None:
-    """The keys that two profiles hold different values for, side by side."""
+    """In what two profiles differ, side by side; the names of their environments apart (`<env>`)."""
+    from harness.profile.diff import differences
+
     left, right = (
         load_profile(name, tables(), folder=own_folder(str(profiles)), overrides=overrides)
         for name in (first, second)
     )
-    rows = list(_differences(left, right))
+    found = differences(left, right)
     if as_json:
-        _print_json({key: {first: one, second: other} for key, one, other in rows})
+        _print_json({item.key: {first: item.left, second: item.right} for item in found})
     else:
-        _print_table(("key", first, second), [(key, _text(one), _text(other)) for key, one, other in rows])
+        _print_table(("key", first, second), [(i.key, _text(i.left), _text(i.right)) for i in found])
 
 
 @app.command()
@@ -133,16 +134,6 @@ def _problems(name: str, folder: Path, overrides: Sequence[str]) -> list[dict[st
     except ProfileError as error:
         return [{"source": "", "key": "", "text": f"{error.message}; {error.hint}"}]
     return []
-
-
-def _differences(left: Profile, right: Profile) -> Iterable[tuple[str, Any, Any]]:
-    """Key and both values, ``None`` where one profile does not have the key."""
-    for key in dict.fromkeys([*left.settings, *right.settings]):
-        one, other = (
-            profile.settings[key].value if key in profile.settings else None for profile in (left, right)
-        )
-        if one != other:
-            yield key, one, other
 
 
 def _text(value: object) -> str:

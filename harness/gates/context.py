@@ -25,6 +25,8 @@ class GateContext:
     images: Mapping[str, str]
     subjects: tuple[Subject, ...] = ()
     attempt: int = 1
+    counterparts: tuple[Profile, ...] = ()
+    """Profiles of other environments that this one is compared with."""
 
     @property
     def app(self) -> Path:

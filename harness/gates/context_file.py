@@ -1,12 +1,15 @@
 """A gate's context as a file: written by the supervisor, read by the gate's session."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from harness import codec
 from harness.gates import tables
 from harness.gates.context import GateContext
 from harness.model import Phase, Subject
+from harness.profile import Profile
 from harness.profile.loader import rebuild
 
 
@@ -21,7 +24,8 @@ def write(context: GateContext, path: Path) -> None:
         "folder": str(context.folder),
         "images": dict(context.images),
         "subjects": [codec.dump(subject) for subject in context.subjects],
-        "profile": {"name": context.profile.name, "resolved": context.profile.resolved},
+        "profile": _dump(context.profile),
+        "counterparts": [_dump(other) for other in context.counterparts],
     }
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False))
 
@@ -33,10 +37,19 @@ def read(path: Path) -> GateContext:
         run_id=content["run_id"],
         gate=content["gate"],
         phase=Phase(content["phase"]),
-        profile=rebuild(content["profile"]["resolved"], content["profile"]["name"], tables()),
+        profile=_load(content["profile"]),
         root=Path(content["root"]),
         folder=Path(content["folder"]),
         images=content["images"],
         subjects=tuple(codec.load(Subject, subject) for subject in content["subjects"]),
         attempt=content["attempt"],
+        counterparts=tuple(_load(other) for other in content["counterparts"]),
     )
+
+
+def _dump(profile: Profile) -> dict[str, Any]:
+    return {"name": profile.name, "resolved": profile.resolved}
+
+
+def _load(data: Mapping[str, Any]) -> Profile:
+    return rebuild(data["resolved"], data["name"], tables())

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from harness.aws import resource_types
 from harness.aws.resource import demanded
 from harness.model import ExpectedCheck, Phase
@@ -18,11 +20,16 @@ class IntegrationConfig(GateConfig):
     settle: Duration = 60.0
     """How long eventually consistent things (a rollout, a probe message) may take to become what they must be."""
 
+    parity: list[str] = Field(default_factory=list)
+    """Other profiles whose deployed environments must be like this one, but for what the profiles themselves say."""
+
     def expected(self, gate: str, profile: Any, phase: Phase) -> Iterable[ExpectedCheck]:  # noqa: ANN401
         """Every declared resource that must be there in this phase, with its mandatory checks."""
         for resource in _asked(profile, phase):
             for check in resource.mandatory(profile, phase):
                 yield ExpectedCheck(f"{gate}.{check}[{resource.id}]", gate, resource.id)
+        for other in self.parity:
+            yield ExpectedCheck(f"{gate}.parity.is_like[{other}]", gate, other)
         yield from super().expected(gate, profile, phase)
 
     def parameters(self, profile: Any, phase: Phase) -> Mapping[str, Iterable[tuple[str, Any]]]:  # noqa: ANN401
@@ -30,7 +37,7 @@ class IntegrationConfig(GateConfig):
         found: dict[str, list[tuple[str, Any]]] = {kind.fixture: [] for kind in resource_types().values()}
         for resource in _asked(profile, phase):
             found.setdefault(resource.fixture, []).append((resource.id, resource))
-        return found
+        return {**found, "counterpart": [(other, other) for other in self.parity]}
 
 
 def _asked(profile: Any, phase: Phase) -> Iterable[Resource]:  # noqa: ANN401

@@ -24,13 +24,13 @@ Behind = Callable[..., Any]
 
 @pytest.fixture
 def behind(tmp_path: Path, database: Any) -> Behind:  # noqa: F811
-    """``behind(url, account, owner, *overrides)``: provision at `url`, and judge through a proxy in front of it."""
+    """``behind(url, account, clients, *overrides)``: provision at `url`, and judge through a proxy in front of it."""
 
     @contextmanager
     def enter(
-        url: str, account: str, owner: Callable[[str], Any], *overrides: str
+        url: str, account: str, clients: Callable[[str], Any], *overrides: str
     ) -> Iterator[tuple[World, Proxy]]:
-        with world(tmp_path, account, url, owner, database) as made, recording(url) as proxy:
+        with world(tmp_path, account, url, clients, database) as made, recording(url) as proxy:
             profile = profile_of(tmp_path, account, proxy.url, overrides=overrides)
             yield replace(made, profile=profile), proxy
 

@@ -100,8 +100,9 @@ def test_check_looks_at_overrides_too(run: Run) -> None:
 
 def test_diff_shows_what_differs_and_nothing_else(run: Run) -> None:
     different = _json(run("diff", "staging", "prod", "--json"))
-    assert different["ecs.services[0].min_tasks"] == {"staging": 2, "prod": 3}
-    assert different["gates.load.scenarios"] == {"staging": None, "prod": []}
+    assert different["ecs.services[api-service-<env>].min_tasks"] == {"staging": 2, "prod": 3}
+    assert different["gates.load.scenarios[api-rate]"] == {"staging": "declared", "prod": None}
+    assert not any("cluster" in key for key in different), "the environment's own name is no difference"
     assert "gates.unit.coverage" not in different
     lines = run("diff", "staging", "prod").stdout.splitlines()
     assert lines[0].split() == ["key", "staging", "prod"]
