@@ -1,5 +1,6 @@
 """The wheel, installed alone in an empty folder, does the main job; the base install verifies."""
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -85,6 +86,24 @@ def test_the_wheel_alone_runs_the_local_gate(installed: Path, tmp_path: Path) ->
     told = _run(installed.parent / "gonogo", "gate", "--profile", "local", *IMAGES, *quick, cwd=tmp_path)
     assert "GO (exit 0)" in told
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reports"]
+
+
+@pytest.mark.alone
+def test_the_wheel_runs_checks_of_a_repository_beside_it(installed: Path, tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "examples" / "own-checks", tmp_path, dirs_exist_ok=True)
+    gonogo = installed.parent / "gonogo"
+    told = _run(gonogo, "gate", "--profile", "mine", cwd=tmp_path)
+    assert "GO (exit 0)" in told
+    verdict = tmp_path / "reports" / "mine" / "pre-deploy" / "verdict.intoto.json"
+    assert "integration.mine.every_topic_is_declared" in verdict.read_text()
+    assert "integration.mine.queue_keeps_up[storefront-local-fifo-dlq.fifo]" in verdict.read_text()
+    (tmp_path / "suites" / "integration" / "test_mine.py").unlink()
+    done = subprocess.run(
+        [str(gonogo), "gate", "--profile", "mine"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 11, "the required check did not report"
+    assert "mine.every_topic_is_declared" in done.stdout
 
 
 def test_the_base_install_is_enough_to_verify_and_to_read_profiles(product: Product) -> None:
