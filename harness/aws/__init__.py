@@ -8,9 +8,20 @@ from importlib import import_module
 from harness.profile.schema import Resource
 
 RESOURCES: dict[str, str] = {
+    "acm.certificates": "harness.aws.acm:AcmCertificate",
+    "alb.load_balancers": "harness.aws.alb:LoadBalancer",
+    "alb.target_groups": "harness.aws.target_groups:TargetGroup",
+    "cloudformation.leftovers": "harness.aws.cloudformation:StackLeftovers",
+    "cloudformation.stacks": "harness.aws.cloudformation:CloudFormationStack",
+    "cloudwatch.alarms": "harness.aws.cloudwatch:CloudWatchAlarm",
+    "ecr.repositories": "harness.aws.ecr:EcrRepository",
     "ecs.services": "harness.aws.ecs:EcsService",
+    "endpoints.http": "harness.aws.endpoints:HttpEndpoint",
+    "endpoints.tcp": "harness.aws.endpoints:TcpEndpoint",
     "journeys.domains": "harness.aws.journey:DomainJourney",
+    "logs.groups": "harness.aws.logs:LogGroup",
     "rds.instances": "harness.aws.rds:RdsInstance",
+    "route53.zones": "harness.aws.route53:HostedZone",
     "sqs.queues": "harness.aws.sqs:SqsQueue",
 }
 """Where in a profile a kind is declared -> ``module:class``."""

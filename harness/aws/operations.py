@@ -13,7 +13,24 @@ from typing import Literal
 from harness.aws.faults import Fault
 
 Access = Literal["read-only", "read-write"]
-MODULES = ("cloudformation", "ecr", "ecs", "journey", "logs", "metrics", "rds", "secrets", "session", "sqs")
+MODULES = (
+    "acm",
+    "alb",
+    "cloudformation",
+    "cloudwatch",
+    "ecr",
+    "ecs",
+    "endpoints",
+    "journey",
+    "logs",
+    "metrics",
+    "rds",
+    "route53",
+    "secrets",
+    "session",
+    "sqs",
+    "target_groups",
+)
 """The files of this package that declare operations of the target session."""
 IAM_PREFIXES = {
     "elbv2": "elasticloadbalancing",

@@ -14,7 +14,16 @@ from harness.local.resources import Emulator
 
 Maker = Callable[[Emulator, Sequence[Any], Plan], None]
 
-MAKERS: dict[str, str] = {}
+MAKERS: dict[str, str] = {
+    "alb.target_groups": "harness.local.makers.target_groups",
+    "alb.load_balancers": "harness.local.makers.alb",
+    "cloudformation.stacks": "harness.local.makers.cloudformation",
+    "cloudwatch.alarms": "harness.local.makers.cloudwatch",
+    "logs.groups": "harness.local.makers.logs",
+    "ecr.repositories": "harness.local.makers.ecr",
+    "acm.certificates": "harness.local.makers.acm",
+    "route53.zones": "harness.local.makers.route53",
+}
 """Where in a profile a kind is declared -> the module whose function `make` creates it."""
 
 
