@@ -5,6 +5,7 @@ the request is built, before it is signed (so that no URL can be presigned eithe
 the machine. Nothing is asked before the account is known to be the profile's.
 """
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -124,6 +125,7 @@ class Aws:
         with self._noticing(operation), reading(operation.action, about):
             answer: dict[str, Any] = _method(client, operation)(**parameters)
         genuine(answer, action=operation.action, resource=about)
+        keep_secret(answer)
         return answer
 
     def items(self, key: str, about: str, field: str, /, **parameters: object) -> list[Any]:
@@ -142,6 +144,7 @@ class Aws:
         self.calls[key] += len(pages)
         for page in pages:
             genuine(page, action=operation.action, resource=about)
+            keep_secret(page)
             found.extend(need(page, field, key, about))
         return found
 
@@ -294,6 +297,35 @@ def need(answer: Mapping[str, Any], field: str, key: str, about: str) -> Any:  #
             hint="what answers is not the service, or not the version that the gate knows",
         )
     return value
+
+
+_HARMLESS = frozenset(
+    {"username", "user", "host", "port", "dbname", "database", "engine", "dbinstanceidentifier"}
+)
+"""Keys of a secret's JSON whose values are no secrets: masking them would hide where a database is."""
+
+
+def keep_secret(answer: Mapping[str, Any]) -> None:
+    """Register what an answer of Secrets Manager or SSM holds that must not be said, whoever asked for it."""
+    for holder in (answer, *answer.get("SecretValues", ())):
+        if isinstance(text := holder.get("SecretString"), str):
+            masking.register(text)
+            for value in _secret_values(text):
+                masking.register(value)
+    for parameter in (answer.get("Parameter", {}), *answer.get("Parameters", ())):
+        if parameter.get("Type") == "SecureString" and isinstance(parameter.get("Value"), str):
+            masking.register(parameter["Value"])
+
+
+def _secret_values(text: str) -> Iterator[str]:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if isinstance(value, str) and str(key).lower() not in _HARMLESS:
+                yield value
 
 
 def _session() -> "Session | NoCredentials":
