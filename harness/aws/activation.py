@@ -185,7 +185,8 @@ class Activation:
         if not shown.good:
             raise _failed(f"deactivating {self.domain} was answered: {shown.said}")
         said = self._becomes("inactive")
-        self._all_steps(_DONE, "is not done with the deactivation")
+        if self._journey.queues:
+            self._all_steps(_DONE, "is not done with the deactivation")
         if zones := self._until(self._zone_ids, lambda seen: not seen):
             raise _failed(f"{self.domain} is inactive and still has hosted zone {', '.join(zones)}")
         return said
@@ -194,11 +195,7 @@ class Activation:
         shown = self._until(lambda: self._web.purge(self.domain, force=False), _gone)
         if not _gone(shown):
             raise _failed(f"purging {self.domain} was answered: {shown.said}")
-        shown = self._until(self._show, lambda seen: seen.code == 404)
-        if shown.code != 404:
-            raise _failed(f"{self.domain} was purged, and the web endpoint answers: {shown.said}")
-        left = self._until(self._still_there, lambda seen: not seen)
-        if left:
+        if left := self._until(lambda: self._still_there(sure=True), lambda seen: not seen):
             raise _failed(f"{self.domain} was purged, and there still is {', '.join(left)}")
         self._removed = True
         return "no row, no hosted zone, not known to the application"
@@ -257,8 +254,8 @@ class Activation:
             raise _failed(f"the application shows {self.domain} as {status}, its row is {row or 'not there'}")
         return f"{status} to the web endpoint{' and in its row' if self._rows else ''}"
 
-    def _still_there(self) -> list[str]:
-        """Where the domain can be seen.
+    def _still_there(self, *, sure: bool) -> list[str]:
+        """Where the domain can be seen; `sure` wants the web endpoint to say that it is not there.
 
         Raises:
             Fault: it cannot be looked up somewhere.
@@ -268,8 +265,8 @@ class Activation:
         if row is not None:
             found.append(f"row {self.domain} in table {self._journey.table} ({row})")
         shown = self._show()
-        unknown = self._accepted and shown.code != 404 and self._rows is None
-        if shown.good or unknown:
+        unknown = self._accepted and self._rows is None
+        if shown.good or ((sure or unknown) and shown.code != 404):
             found.append(f"{self.domain} at the web endpoint ({shown.said})")
         return found
 
@@ -292,7 +289,7 @@ class Activation:
         self._until(lambda: self._web.purge(self.domain, force=True), _gone, wait / 2)
         self._try("its hosted zone", lambda: self._zones.remove(self.domain) if self._zones else None)
         self._try("messages about it", self._take_messages)
-        self._try("whether it is gone", lambda: self.seen.left.extend(self._still_there()))
+        self._try("whether it is gone", lambda: self.seen.left.extend(self._still_there(sure=False)))
 
     def _try(self, what: str, act: Callable[[], object]) -> None:
         """Do a part of the cleaning up; what hinders it is told, and the next part is done all the same."""

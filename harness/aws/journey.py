@@ -31,7 +31,7 @@ LEFTOVER_AGE = timedelta(hours=1)
 """A probe domain older than this belongs to a run that was killed: no journey takes as long."""
 _BORN = "%Y%m%dt%H%M%Sz"
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"
-_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class DomainJourney(AwsResource):
     path: str = Field(default="/v1/api/domains", pattern=r"^/")
     """Where domains are: POST activates one, GET below it shows one, DELETE deactivates it, DELETE with
     ``?purge=true`` forgets an inactive one and with ``?purge=force`` one in any state."""
-    suffix: str
+    suffix: str = Field(pattern=rf"^{_LABEL}(\.{_LABEL})+$", max_length=200)
     """Probe domains are made below this name (``gonogo-….<suffix>``). Nothing else may live there."""
     queues: dict[str, str] = Field(default_factory=dict)
     """Queues whose delivery must be shown: the step as the application shows it below ``steps``

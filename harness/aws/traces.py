@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -233,9 +234,9 @@ class Messages:
         Raises:
             Fault: a queue cannot be asked.
         """
-        states = [sqs.describe(self._aws, queue) for queue in self._queues]
+        states = self._states(self._queues)
         dead = dict.fromkeys(state.dead_letter_queue for state in states if state.dead_letter_queue)
-        states += [sqs.describe(self._aws, queue) for queue in dead]
+        states += self._states(dead)
         return sum(self._take(state, name) for state in states if state.visible)
 
     def held(self) -> list[str]:
@@ -244,8 +245,16 @@ class Messages:
         Raises:
             Fault: a queue cannot be asked.
         """
-        states = [sqs.describe(self._aws, queue) for queue in self._queues]
+        states = self._states(self._queues)
         return [f"SQS queue {one.name}: {one.in_flight} with consumers" for one in states if one.in_flight]
+
+    def _states(self, queues: Iterable[str]) -> list[sqs.QueueState]:
+        """Those queues that exist: one that does not holds nothing."""
+        found: list[sqs.QueueState] = []
+        for queue in queues:
+            with suppress(Absent):
+                found.append(sqs.describe(self._aws, queue))
+        return found
 
     def _take(self, state: sqs.QueueState, name: str) -> int:
         ask = self._asking(state)
