@@ -22,6 +22,7 @@ RESOURCES: dict[str, str] = {
     "logs.groups": "harness.aws.logs:LogGroup",
     "rds.instances": "harness.aws.rds:RdsInstance",
     "route53.zones": "harness.aws.route53:HostedZone",
+    "sns.topics": "harness.aws.sns:SnsTopic",
     "sqs.queues": "harness.aws.sqs:SqsQueue",
 }
 """Where in a profile a kind is declared -> ``module:class``."""

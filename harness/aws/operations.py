@@ -28,6 +28,7 @@ MODULES = (
     "route53",
     "secrets",
     "session",
+    "sns",
     "sqs",
     "target_groups",
 )

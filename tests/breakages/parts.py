@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from harness.local.plan import Plan, plan
 from harness.local.resources import Credentials, Emulator
 from harness.model import CheckResult, Phase
 from harness.profile import Profile
-from harness.profile.loader import load_profile
+from harness.profile.loader import bind, load_profile
 from harness.run import session
+from loopback import Loopback, loopback
 
 PROFILE = """
 extends = "staging"
@@ -41,7 +42,8 @@ SETTLE = "2s"
 
 @dataclass(frozen=True)
 class World:
-    """A provisioned environment. `owner` gives unguarded botocore clients of its account."""
+    """A provisioned environment. `owner` gives unguarded botocore clients of its account; its endpoints are at
+    `loopback`."""
 
     url: str
     account: str
@@ -49,6 +51,7 @@ class World:
     profile: Profile
     owner: Callable[[str], Any]
     database: Credentials
+    loopback: Loopback = field(default_factory=loopback)
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,8 @@ def profile_of(
     (folder / "profiles").mkdir(parents=True, exist_ok=True)
     text = PROFILE.format(account=account, url=url, settle=settle)
     (folder / "profiles" / "broken.toml").write_text(text)
-    profile = load_profile(
-        "broken", tables(), folder=folder / "profiles", environ={}, overrides=overrides
-    )
+    written = load_profile("broken", tables(), folder=folder / "profiles", environ={}, overrides=overrides)
+    profile = bind(written, tables(), loopback().environ())
     kept = {path: items for path, items in profile.resources.items() if not path.startswith("journeys.")}
     resolved = {key: value for key, value in profile.resolved.items() if key != "journeys"}
     return replace(profile, resources=kept, resolved=resolved)
@@ -93,6 +95,7 @@ def world(
     folder: Path, account: str, url: str, owner: Callable[[str], Any], database: Any
 ) -> Iterator[World]:
     """Provision `staging`'s shape as the stand-in does."""
+    loopback().reset()
     profile = profile_of(folder, account, url)
     wanted = plan(profile, dict.fromkeys(profile.app.images, TAG))
     credentials = Credentials(
