@@ -8,11 +8,14 @@ should give it back (or delete it unprocessed). A probe that SQS accepted and th
 by a consumer: nothing else takes a message out. That shows as much, and is told apart in what the check records.
 """
 
+import fcntl
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.aws.faults import Fault
@@ -22,9 +25,10 @@ from harness.model import Outcome
 
 ATTRIBUTE = "gonogo-probe"
 """The message attribute that marks a probe; its value is the probe's id."""
-_MAX_HELD = 10
+MAX_HELD = 10
 """Messages of others that may be held at once; more means that the queue is in use."""
-_MARGIN = 5
+MARGIN = 5
+"""Seconds that a message stays hidden beyond the time that the probe may take."""
 _GONE = 2
 """Looks in a row that find the queue empty before a probe counts as taken by a consumer."""
 _SWEEP = 20
@@ -55,7 +59,7 @@ class Carried:
     """Messages that were waiting in the queue, for ``nobody``."""
 
 
-class _Mail:
+class Mail:
     """Receiving from one queue without harm to what is not ours."""
 
     def __init__(self, aws: Aws, about: str, url: str, *, hide: int) -> None:
@@ -63,6 +67,7 @@ class _Mail:
         self.held: list[str] = []
 
     def receive(self, *, wait: int) -> dict[str, Any] | None:
+        """The next message, waiting for one up to so many seconds."""
         answer = self._aws.call(
             "sqs:ReceiveMessage",
             self._about,
@@ -71,20 +76,24 @@ class _Mail:
             WaitTimeSeconds=wait,
             VisibilityTimeout=self._hide,
             MessageAttributeNames=[ATTRIBUTE],
+            MessageSystemAttributeNames=["DeadLetterQueueSourceArn"],
         )
         messages = answer.get("Messages") or [None]
         message: dict[str, Any] | None = messages[0]
         return message
 
     def delete(self, message: dict[str, Any]) -> None:
+        """Remove a message of ours."""
         self._aws.call(
             "sqs:DeleteMessage", self._about, QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"]
         )
 
     def hold(self, message: dict[str, Any]) -> None:
+        """Keep a message of another's hidden until `give_back`, so that it is not received twice."""
         self.held.append(message["ReceiptHandle"])
 
     def give_back(self) -> None:
+        """Show all messages that are held again."""
         for receipt in self.held:
             self._aws.call(
                 "sqs:ChangeMessageVisibility",
@@ -118,28 +127,28 @@ def carry(
         return Carried("nobody", probe, 0.0, waiting=state.visible)
     _send(aws, queue, state, probe)
     sent = clock()
-    mail = _Mail(aws, queue.home, state.url, hide=int(timeout) + _MARGIN)
+    mail = Mail(aws, queue.home, state.url, hide=int(timeout) + MARGIN)
     try:
         by = _take_back(aws, queue, mail, probe, deadline=max(deadline, sent + 2.0), clock=clock)
     finally:
         mail.give_back()
     seconds = clock() - sent
-    swept = _sweep(aws, queue) if by == "consumer" else 0
-    return Carried(by, probe, seconds, others=len(mail.held), dead_lettered=swept)
+    swept = sweep(aws, queue.dead_letter_queue) if by == "consumer" else []
+    return Carried(by, probe, seconds, others=len(mail.held), dead_lettered=len(swept))
 
 
 def _take_back(
-    aws: Aws, queue: SqsQueue, mail: _Mail, probe: str, *, deadline: float, clock: Callable[[], float]
+    aws: Aws, queue: SqsQueue, mail: Mail, probe: str, *, deadline: float, clock: Callable[[], float]
 ) -> Literal["gate", "consumer", "nobody"]:
     gone = 0
     while True:
         message = mail.receive(wait=1)
         if message is not None:
-            if _probe_of(message) == probe:
+            if probe_of(message) == probe:
                 mail.delete(message)
                 return "gate"
             mail.hold(message)
-            if len(mail.held) >= _MAX_HELD:
+            if len(mail.held) >= MAX_HELD:
                 return "nobody"
             continue
         state = describe(aws, queue.queue)
@@ -175,20 +184,24 @@ def _send(aws: Aws, queue: SqsQueue, state: QueueState, probe: str) -> None:
     need(answer, "MessageId", "sqs:SendMessage", queue.home)
 
 
-def _sweep(aws: Aws, queue: SqsQueue) -> int:
-    """Remove probes from the dead-letter queue: a consumer that rejects them puts them there. Returns how many."""
-    if not queue.dead_letter_queue:
-        return 0
-    state = describe(aws, queue.dead_letter_queue)
-    mail = _Mail(aws, f"SQS queue {queue.dead_letter_queue}", state.url, hide=_MARGIN)
-    removed = 0
+def sweep(aws: Aws, dead_letter_queue: str) -> list[tuple[str, str]]:
+    """Remove probes from a dead-letter queue: a consumer that rejects them puts them there.
+
+    Returns their ids, each with the name of the queue it comes from.
+    """
+    if not dead_letter_queue:
+        return []
+    state = describe(aws, dead_letter_queue)
+    mail = Mail(aws, f"SQS queue {dead_letter_queue}", state.url, hide=MARGIN)
+    removed: list[tuple[str, str]] = []
     try:
         for _ in range(min(state.visible, _SWEEP)):
             if (message := mail.receive(wait=0)) is None:
                 break
-            if _probe_of(message):
+            if probe := probe_of(message):
                 mail.delete(message)
-                removed += 1
+                source = str(message.get("Attributes", {}).get("DeadLetterQueueSourceArn", ""))
+                removed.append((probe, source.rpartition(":")[2]))
             else:
                 mail.hold(message)
     finally:
@@ -196,5 +209,22 @@ def _sweep(aws: Aws, queue: SqsQueue) -> int:
     return removed
 
 
-def _probe_of(message: dict[str, Any]) -> str:
-    return str(message.get("MessageAttributes", {}).get(ATTRIBUTE, {}).get("StringValue", ""))
+def probe_of(message: dict[str, Any]) -> str:
+    """The id of the probe that a message is; empty where it is none. SNS without raw delivery wraps it into its own."""
+    value = message.get("MessageAttributes", {}).get(ATTRIBUTE, {}).get("StringValue", "")
+    if not value and ATTRIBUTE in message.get("Body", ""):
+        try:
+            value = json.loads(message["Body"])["MessageAttributes"][ATTRIBUTE]["Value"]
+        except (ValueError, KeyError, TypeError):
+            return ""
+    return str(value)
+
+
+@contextmanager
+def alone(folder: Path, *names: str) -> Iterator[None]:
+    """Keep other probes of this run, in whatever process, away from these queues: they would take each other's."""
+    with ExitStack() as stack:
+        for name in sorted(set(names)):
+            file = stack.enter_context((folder / f"probe-{name}.lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
