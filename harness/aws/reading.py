@@ -17,6 +17,7 @@ ABSENT_CODES = frozenset(
         "ServiceNotFoundException",
         "DBInstanceNotFound",
         "DBInstanceNotFoundFault",
+        "DBParameterGroupNotFound",
         "DBSnapshotNotFound",
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",

@@ -4,8 +4,12 @@ import pytest
 
 from harness.aws import resource_types
 from harness.aws.census import require
+from harness.aws.databases import Examined, examine
+from harness.aws.rds import RdsInstance
+from harness.aws.rds_state import InstanceState
+from harness.aws.session import Aws
 from harness.aws.survey import FILE, Survey
-from harness.fixtures import Patience
+from harness.fixtures import Patience, SideBySide
 from harness.gates.context import GateContext
 from harness.gates.integration import IntegrationConfig
 from harness.profile import Profile
@@ -38,3 +42,13 @@ def settle(profile: Profile) -> float:
 def patience(settle: float) -> Patience:
     """The shared wait of this session."""
     return Patience(settle)
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest, aws: Aws, survey: Survey) -> SideBySide[RdsInstance, Examined]:
+    """A login to each instance's database and what the server says, all at once; the checks of both judge it."""
+    return SideBySide(
+        request,
+        RdsInstance.fixture,
+        lambda instance: examine(aws, instance, survey.state(instance, InstanceState)),
+    )
