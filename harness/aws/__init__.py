@@ -11,6 +11,7 @@ RESOURCES: dict[str, str] = {
     "acm.certificates": "harness.aws.acm:AcmCertificate",
     "alb.load_balancers": "harness.aws.alb:LoadBalancer",
     "alb.target_groups": "harness.aws.target_groups:TargetGroup",
+    "autoscaling.targets": "harness.aws.autoscaling:ScalableTarget",
     "cloudformation.leftovers": "harness.aws.cloudformation:StackLeftovers",
     "cloudformation.stacks": "harness.aws.cloudformation:CloudFormationStack",
     "cloudwatch.alarms": "harness.aws.cloudwatch:CloudWatchAlarm",
@@ -22,8 +23,11 @@ RESOURCES: dict[str, str] = {
     "logs.groups": "harness.aws.logs:LogGroup",
     "rds.instances": "harness.aws.rds:RdsInstance",
     "route53.zones": "harness.aws.route53:HostedZone",
+    "secrets.secrets": "harness.aws.secrets:Secret",
     "sns.topics": "harness.aws.sns:SnsTopic",
     "sqs.queues": "harness.aws.sqs:SqsQueue",
+    "ssm.parameters": "harness.aws.ssm:SsmParameter",
+    "tags.rules": "harness.aws.tags:TagRule",
 }
 """Where in a profile a kind is declared -> ``module:class``."""
 

@@ -12,6 +12,8 @@ class Fault(GonogoError):  # noqa: N818 - what was met, not always an error
 
     outcome: Outcome = Outcome.ERROR
     cause: Cause | None = None
+    code: str = ""
+    """The error code that AWS gave; empty where it gave none."""
 
 
 class Absent(Fault):

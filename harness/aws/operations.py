@@ -16,6 +16,7 @@ Access = Literal["read-only", "read-write"]
 MODULES = (
     "acm",
     "alb",
+    "autoscaling",
     "cloudformation",
     "cloudwatch",
     "ecr",
@@ -30,6 +31,8 @@ MODULES = (
     "session",
     "sns",
     "sqs",
+    "ssm",
+    "tags",
     "target_groups",
 )
 """The files of this package that declare operations of the target session."""

@@ -1,7 +1,7 @@
 """What the emulator holds beyond services, instances and queues: one file per AWS service, one row per kind in `MAKERS`.
 
 A maker creates what a profile declares, whole and healthy: ``make(aws, declared, plan)``. Makers run in the table's
-order, after the topic, queues, database, images and services are there.
+order, after the topic, queues, database, images and services are there; tags come last, when all that they mark is there.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +23,9 @@ MAKERS: dict[str, str] = {
     "ecr.repositories": "harness.local.makers.ecr",
     "acm.certificates": "harness.local.makers.acm",
     "route53.zones": "harness.local.makers.route53",
+    "secrets.secrets": "harness.local.makers.secrets",
+    "ssm.parameters": "harness.local.makers.ssm",
+    "tags.rules": "harness.local.makers.tags",
 }
 """Where in a profile a kind is declared -> the module whose function `make` creates it."""
 
