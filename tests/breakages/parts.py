@@ -65,6 +65,7 @@ class Breakage:
         says: texts that the failure's reason (or its diagnosis) holds; the resource's name is always among them.
         also: further checks that cannot but fail of the same thing (say why in a comment).
         phase, images: of the run.
+        overrides: of the profile (``--set``), for what cannot be broken in the emulator: the rule is made stricter.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Breakage:
     also: tuple[str, ...] = ()
     phase: Phase = Phase.PRE_DEPLOY
     images: tuple[tuple[str, str], ...] = ()
+    overrides: tuple[str, ...] = ()
 
 
 def profile_of(
@@ -92,11 +94,16 @@ def profile_of(
 
 @contextmanager
 def world(
-    folder: Path, account: str, url: str, owner: Callable[[str], Any], database: Any
+    folder: Path,
+    account: str,
+    url: str,
+    owner: Callable[[str], Any],
+    database: Any,
+    overrides: Sequence[str] = (),
 ) -> Iterator[World]:
     """Provision `staging`'s shape as the stand-in does."""
     loopback().reset()
-    profile = profile_of(folder, account, url)
+    profile = profile_of(folder, account, url, overrides=overrides)
     wanted = plan(profile, dict.fromkeys(profile.app.images, TAG))
     credentials = Credentials(
         database.host, database.port, database.database, database.user, database.password

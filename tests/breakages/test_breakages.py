@@ -39,7 +39,7 @@ def test_exactly_this_check_fails(
     database: Database,
     no_inherited_aws: None,
 ) -> None:
-    with world(tmp_path, credentials, stack_url, owner, database) as broken:
+    with world(tmp_path, credentials, stack_url, owner, database, breakage.overrides) as broken:
         breakage.breaks(broken)
         results = run_gate(broken, tmp_path, phase=breakage.phase, images=breakage.images)
     failed = not_passed(results)
