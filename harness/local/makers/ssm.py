@@ -10,8 +10,8 @@ _A_CALL = 10
 
 
 def make(aws: Emulator, declared: Sequence[SsmParameter], plan: Plan) -> None:
-    """Each that is not there yet, with what it must hold. A pattern says only what a value looks like, so such a
-    parameter holds ``stand-in``."""
+    """Each that is not there yet, or whose value is declared, with what it must hold. A pattern says only what a value
+    looks like, so such a parameter holds ``stand-in``."""
     client = aws.client("ssm")
     names = [item.name for item in declared]
     there: set[str] = set()
@@ -19,8 +19,9 @@ def make(aws: Emulator, declared: Sequence[SsmParameter], plan: Plan) -> None:
         found = client.get_parameters(Names=names[start : start + _A_CALL])["Parameters"]
         there.update(parameter["Name"] for parameter in found)
     for item in declared:
-        if item.name not in there:
-            client.put_parameter(Name=item.name, Value=_value(aws, item, plan), Type=item.type or "String")
+        if item.name not in there or item.value:
+            value, kind = _value(aws, item, plan), item.type or "String"
+            client.put_parameter(Name=item.name, Value=value, Type=kind, Overwrite=True)
 
 
 def _value(aws: Emulator, item: SsmParameter, plan: Plan) -> str:
