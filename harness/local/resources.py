@@ -1,14 +1,19 @@
 """Makes what a plan names in the AWS emulator: one function for each kind of thing."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from harness.aws.control import control_client
-from harness.local.plan import RETENTION, Instance, Plan, Queue, Service
+from harness.local.plan import Instance, Plan, Queue, Service, Topic
 
+ALLOCATED = 20
+"""GiB of storage of an instance."""
+_AHEAD, _EVERY = 24 * 3600, 300
+"""For how long, and how often, a metric is there, in seconds."""
 _SERVICES = ("sqs", "sns", "ssm", "secretsmanager", "ecr", "ecs", "logs", "rds")
 
 
@@ -60,26 +65,37 @@ class Credentials:
 
 
 def messaging(aws: Emulator, plan: Plan) -> None:
-    """Queues, the topic in front of them, and the parameters that say where they are."""
+    """Queues, the topics in front of them, and the parameters that say where they are."""
     urls = {queue.name: _queue(aws, plan, queue) for queue in plan.queues}
     for name, url in urls.items():
         _parameter(aws, f"/{plan.prefix}/sqs/{short_name(name, plan.prefix)}-url", url)
-    if not plan.topic:
-        return
+    for topic in plan.topics:
+        arn = _topic(aws, topic, urls)
+        if topic.name == plan.topic:
+            _parameter(aws, f"/{plan.prefix}/sns/domain-changes-topic-arn", arn)
+
+
+def _topic(aws: Emulator, topic: Topic, queues: Container[str]) -> str:
+    """A topic, subscribed by those of its queues that there are."""
     sns = aws.client("sns")
-    topic = sns.create_topic(
-        Name=plan.topic, Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "false"}
-    )["TopicArn"]
-    targets = {queue.dead_letters for queue in plan.queues}
-    for queue in plan.queues:
-        if queue.fifo and queue.name not in targets:
+    attributes: dict[str, str] = {}
+    if topic.fifo:
+        attributes |= {
+            "FifoTopic": "true",
+            "ContentBasedDeduplication": str(topic.deduplication == "content").lower(),
+        }
+    if topic.kms_key:
+        attributes["KmsMasterKeyId"] = topic.kms_key
+    arn: str = sns.create_topic(Name=topic.name, Attributes=attributes)["TopicArn"]
+    for queue in topic.queues:
+        if queue in queues:
             sns.subscribe(
-                TopicArn=topic,
+                TopicArn=arn,
                 Protocol="sqs",
-                Endpoint=aws.arn("sqs", queue.name),
-                Attributes={"RawMessageDelivery": "true"},
+                Endpoint=aws.arn("sqs", queue),
+                Attributes={"RawMessageDelivery": str(topic.raw).lower()},
             )
-    _parameter(aws, f"/{plan.prefix}/sns/domain-changes-topic-arn", topic)
+    return arn
 
 
 def short_name(queue: str, prefix: str) -> str:
@@ -88,28 +104,44 @@ def short_name(queue: str, prefix: str) -> str:
 
 
 def _queue(aws: Emulator, plan: Plan, queue: Queue) -> str:
-    attributes = {"VisibilityTimeout": str(queue.visibility), "MessageRetentionPeriod": str(RETENTION)}
+    attributes = {
+        "VisibilityTimeout": str(queue.visibility),
+        "MessageRetentionPeriod": str(queue.retention),
+        "SqsManagedSseEnabled": str(queue.encryption == "sqs").lower(),
+    }
+    if queue.kms_key:
+        attributes["KmsMasterKeyId"] = queue.kms_key
     if queue.fifo:
-        attributes |= {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
+        attributes |= _fifo(queue)
     if queue.dead_letters:
         redrive = {
             "deadLetterTargetArn": aws.arn("sqs", queue.dead_letters),
             "maxReceiveCount": queue.max_receives,
         }
         attributes["RedrivePolicy"] = json.dumps(redrive)
-    if plan.topic:
-        attributes["Policy"] = json.dumps(_only_from(aws.arn("sns", plan.topic), aws.arn("sqs", queue.name)))
+    if topics := [aws.arn("sns", topic.name) for topic in plan.topics if queue.name in topic.queues]:
+        attributes["Policy"] = json.dumps(_only_from(topics, aws.arn("sqs", queue.name)))
     made: str = aws.client("sqs").create_queue(QueueName=queue.name, Attributes=attributes)["QueueUrl"]
     return made
 
 
-def _only_from(topic: str, queue: str) -> dict[str, Any]:
+def _fifo(queue: Queue) -> dict[str, str]:
+    high = queue.throughput == "high"
+    return {
+        "FifoQueue": "true",
+        "ContentBasedDeduplication": str(queue.deduplication == "content").lower(),
+        "DeduplicationScope": "messageGroup" if high else "queue",
+        "FifoThroughputLimit": "perMessageGroupId" if high else "perQueue",
+    }
+
+
+def _only_from(topics: Sequence[str], queue: str) -> dict[str, Any]:
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": queue,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        "Condition": {"ArnEquals": {"aws:SourceArn": list(topics)}},
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
 
@@ -134,21 +166,58 @@ def database(aws: Emulator, plan: Plan, credentials: Credentials) -> None:
 
 
 def instance(aws: Emulator, declared: Instance, credentials: Credentials) -> None:
-    """An RDS instance whose endpoint is the PostgreSQL that runs here."""
+    """An RDS instance whose endpoint is the PostgreSQL that runs here, with a parameter group and its metrics."""
+    group = {"DBParameterGroupName": _parameter_group(aws, declared)} if declared.force_ssl else {}
     aws.client("rds").create_db_instance(
         DBInstanceIdentifier=declared.identifier,
         DBInstanceClass=declared.instance_class,
         Engine=declared.engine,
-        EngineVersion="17.4",
-        AllocatedStorage=20,
+        EngineVersion=declared.engine_version,
+        AllocatedStorage=ALLOCATED,
         MasterUsername=credentials.username,
         MasterUserPassword=credentials.password,
         DBName=declared.database or credentials.database,
         Port=credentials.port,
         MultiAZ=declared.multi_az,
+        PubliclyAccessible=declared.publicly_accessible,
         StorageEncrypted=declared.encrypted,
         DeletionProtection=declared.deletion_protection,
         BackupRetentionPeriod=declared.backup_days,
+        **group,
+    )
+    if declared.metrics:
+        _instance_metrics(aws, declared)
+
+
+def _parameter_group(aws: Emulator, declared: Instance) -> str:
+    """A parameter group in which connections without TLS are refused."""
+    rds, name = aws.client("rds"), f"{declared.identifier}-parameters"
+    family = f"{declared.engine}{declared.engine_version.partition('.')[0]}"
+    rds.create_db_parameter_group(
+        DBParameterGroupName=name, DBParameterGroupFamily=family, Description=f"of {declared.identifier}"
+    )
+    force = {"ParameterName": "rds.force_ssl", "ParameterValue": "1", "ApplyMethod": "immediate"}
+    rds.modify_db_parameter_group(DBParameterGroupName=name, Parameters=[force])
+    return name
+
+
+def _instance_metrics(aws: Emulator, declared: Instance) -> None:
+    """Free storage and connections as RDS would publish them; for a day ahead, as nothing here publishes later."""
+    now = time.time()
+    values = (("FreeStorageSpace", "Bytes", ALLOCATED * 1024**3 * 0.8), ("DatabaseConnections", "Count", 3.0))
+    aws.client("cloudwatch").put_metric_data(
+        Namespace="AWS/RDS",
+        MetricData=[
+            {
+                "MetricName": name,
+                "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": declared.identifier}],
+                "Timestamp": now + ahead,
+                "Unit": unit,
+                "Value": value,
+            }
+            for name, unit, value in values
+            for ahead in range(0, _AHEAD, _EVERY)
+        ],
     )
 
 
@@ -188,13 +257,16 @@ def service(aws: Emulator, declared: Service, references: Mapping[str, str]) -> 
         family=declared.name,
         networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],
-        cpu="256",
-        memory="512",
+        cpu=str(declared.cpu),
+        memory=str(declared.memory),
         containerDefinitions=[
             {
                 "name": declared.name,
                 "image": image,
                 "essential": True,
+                "healthCheck": {
+                    "command": ["CMD-SHELL", "wget -q -O /dev/null http://localhost/health || exit 1"]
+                },
                 "logConfiguration": {"logDriver": "awslogs", "options": options},
             }
         ],
@@ -207,6 +279,14 @@ def service(aws: Emulator, declared: Service, references: Mapping[str, str]) -> 
         desiredCount=declared.desired,
         launchType="FARGATE",
         networkConfiguration=network,
+        deploymentConfiguration={
+            "deploymentCircuitBreaker": {
+                "enable": declared.circuit_breaker,
+                "rollback": declared.circuit_breaker,
+            },
+            "maximumPercent": 200,
+            "minimumHealthyPercent": 100,
+        },
     )
 
 
