@@ -22,7 +22,7 @@ def make(aws: Emulator, declared: Sequence[TagRule], plan: Plan) -> None:
     tags = {
         key: value or plan.environment for rule in declared for key, value in sorted(rule.required.items())
     }
-    arns = sorted({arn for arn in _arns(aws, plan) if arn.split(":")[2] in EMULATED})
+    arns = sorted({arn for arn in _arns(aws, plan) if arn and arn.split(":")[2] in EMULATED})
     for start in range(0, len(arns), _A_CALL):
         chunk = arns[start : start + _A_CALL]
         failed = aws.client("resourcegroupstaggingapi").tag_resources(ResourceARNList=chunk, Tags=tags)
