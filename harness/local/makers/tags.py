@@ -37,6 +37,8 @@ def _arns(aws: Emulator, plan: Plan) -> Iterable[str]:
     """The ARNs of what the plan contains."""
     for queue in plan.queues:
         yield aws.arn("sqs", queue.name)
+    for topic in plan.topics:
+        yield aws.arn("sns", topic.name)
     for service in plan.services:
         yield f"arn:aws:ecs:{aws.region}:{aws.account}:service/{service.cluster}/{service.name}"
     kinds = resource_types()
@@ -44,4 +46,4 @@ def _arns(aws: Emulator, plan: Plan) -> Iterable[str]:
         for item in items:
             resource = kinds[path].model_validate(item)
             if isinstance(resource, AwsResource) and resource.scope == "environment":
-                yield resource.arn(aws.account, aws.region)
+                yield from filter(None, [resource.arn(aws.account, aws.region)])
