@@ -48,6 +48,7 @@ class CloudFormationStack(AwsResource):
         "cloudformation:DescribeStackResourceDrifts",
         *DIAGNOSIS,
     )
+    parity: ClassVar[Mapping[str, str]] = {"protected": "termination_protection"}
 
     stack: str
     termination_protection: bool | None = None

@@ -46,6 +46,14 @@ class CloudWatchAlarm(AwsResource):
 
     fixture: ClassVar[str] = "cloudwatch_alarm"
     uses: ClassVar[tuple[str, ...]] = (_KEY, _HISTORY)
+    parity: ClassVar[Mapping[str, str]] = {
+        "metrics": "metric",
+        "statistics": "statistic",
+        "operator": "fires",
+        "limit": "fires",
+        "window": "fires",
+        "actions_enabled": "notifies",
+    }
 
     alarm: str
     allow_insufficient_data: bool = True

@@ -5,12 +5,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator
 
-from harness.aws.faults import Fault
+from harness.aws.faults import Broken, Fault
 from harness.aws.operations import Operation
 from harness.aws.paging import pages
 from harness.aws.resource import AwsResource, Read
@@ -38,8 +37,9 @@ _PAGES_OF_EVENTS = 20
 
 def _possible(days: int) -> int:
     if days not in RETENTIONS:
-        near = sorted(sorted(RETENTIONS, key=lambda other: abs(other - days))[:2])
-        msg = f"CloudWatch Logs cannot keep events for {days} days; near are {near[0]} and {near[1]}"
+        below = [str(other) for other in RETENTIONS if other < days][-1:]
+        above = [str(other) for other in RETENTIONS if other > days][:1]
+        msg = f"CloudWatch Logs cannot keep events for {days} days; near is {' or '.join(below + above)}"
         raise ValueError(msg)
     return days
 
@@ -49,6 +49,7 @@ class LogGroup(AwsResource):
 
     fixture: ClassVar[str] = "log_group"
     uses: ClassVar[tuple[str, ...]] = (_KEY, _EVENTS, _STREAMS)
+    parity: ClassVar[Mapping[str, str]] = {"retention_days": "retention_days"}
 
     group: str
     retention_days: Annotated[int, AfterValidator(_possible)] | Literal["never"] | None = None
@@ -153,15 +154,21 @@ def recent_event(aws: Aws, group: LogGroup) -> str:
     Asked of the events themselves: what a stream says of its last event may be an hour old.
 
     Raises:
+        Broken: it cannot be found out in as many pages as are read.
         Fault: they cannot be read.
     """
     since = int((time.time() - group.active_within) * 1000)
     found = pages(
         aws, _EVENTS, group.home, leads="nextToken", logGroupName=group.group, startTime=since, limit=1
     )
-    for answer in islice(found, _PAGES_OF_EVENTS):
+    for number, answer in enumerate(found, 1):
         for event in need(answer, "events", _EVENTS, group.home):
             return _iso(need(event, "timestamp", _EVENTS, group.home))
+        if number == _PAGES_OF_EVENTS:
+            raise Broken(
+                f"{_EVENTS} on {group.home}: {number} pages were empty, and it still searches",
+                hint="run again, or ask for a shorter time with `active_within`",
+            )
     return ""
 
 
