@@ -206,7 +206,8 @@ def _whole_or_fault(described: Mapping[str, Task | Fault], arns: Iterable[str]) 
 
 def _tasks(aws: Aws, cluster: str, arns: Sequence[str]) -> dict[str, Task]:
     found = describe_tasks(aws, cluster, arns, f"tasks in cluster {cluster}")
-    return {str(data["taskArn"]): ecs_state.task(data) for data in found if data.get("taskArn")}
+    tasks = [(data, ecs_state.task(data)) for data in found]
+    return {str(data["taskArn"]): task for data, task in tasks}
 
 
 def _definition(aws: Aws, arn: str) -> Definition:

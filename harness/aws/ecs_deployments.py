@@ -43,7 +43,7 @@ def last_deployment(aws: Aws, service: EcsService) -> LastDeployment | None:
             aws,
             key,
             service.home,
-            token="nextToken",  # noqa: S106 - a field's name
+            leads="nextToken",
             cluster=service.cluster,
             service=service.service,
         )

@@ -1,85 +1,145 @@
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+"""Reading ECS services: against the emulator, and from recorded answers for what it does not show."""
+
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from harness.aws import ecs
-from harness.aws.ecs import Deployment, EcsService, Services, ServiceState
-from harness.aws.faults import Absent, Broken, Fault, NotEmulated
+from harness.aws import ecs_rules as rules
+from harness.aws.ecs import EcsService
+from harness.aws.ecs_state import Container, HealthCheck, ServiceState
+from harness.aws.faults import Broken, Denied, Fault
 from harness.aws.session import Aws
+from harness.aws.survey import read_one
 from harness.model import Phase
 
 Owner = Callable[[str], Any]
+Recorded = Callable[..., Aws]
 DIGEST = "sha256:" + "a" * 64
-OTHER = "sha256:" + "b" * 64
-DONE = Deployment("PRIMARY", "COMPLETED", "", 2, 2, 0, 0, "t:1")
-GOOD = ServiceState("s", "c", "ACTIVE", 2, 2, 0, "t:1", (DONE,))
+IMAGE = f"r.example.com/api:v1@{DIGEST}"
 SERVICE = EcsService(cluster="c", service="s", image="api")
+NOW = 1_700_000_000.25
+TASKS = "arn:aws:ecs:us-east-1:111122223333:task/c/"
+DEFINITION = "arn:aws:ecs:us-east-1:111122223333:task-definition/s:7"
 
 
-def deploy(owner: Owner, *names: str, count: int = 2, image: str = f"r.example.com/api:v1@{DIGEST}") -> None:
+def deploy(owner: Owner, *names: str, count: int = 2, **settings: Any) -> None:
     client = owner("ecs")
     client.create_cluster(clusterName="c")
     for name in names:
-        client.register_task_definition(
-            family=name, containerDefinitions=[{"name": "main", "image": image, "memory": 64}]
-        )
+        main = {
+            "name": "main",
+            "image": IMAGE,
+            "cpu": 128,
+            "memory": 64,
+            "healthCheck": {"command": ["CMD", "x"]},
+        }
+        client.register_task_definition(family=name, containerDefinitions=[main, {**main, "name": "side"}])
         client.create_service(
             cluster="c",
             serviceName=name,
             taskDefinition=name,
             desiredCount=count,
             tags=[{"key": "aws:cloudformation:stack-name", "value": "TheStack"}],
+            **settings,
         )
 
 
-class Counting:
-    """An `Aws` that counts its calls."""
-
-    def __init__(self, aws: Any) -> None:
-        self._aws, self.calls = aws, list[dict[str, Any]]()
-
-    def call(self, key: str, about: str, /, **parameters: Any) -> dict[str, Any]:
-        self.calls.append(parameters)
-        answer: dict[str, Any] = self._aws.call(key, about, **parameters)
-        return answer
+def rolled_out(aws: Aws, service: EcsService = SERVICE) -> ServiceState:
+    deadline = time.monotonic() + 10
+    state = read_one(aws, service, ServiceState)
+    while rules.rollout_problem(service, state) or len(state.tasks) < state.desired:
+        assert time.monotonic() < deadline, state
+        state = read_one(aws, service, ServiceState)
+    return state
 
 
-class Canned:
-    """Answers that the emulator never gives."""
+def service(name: str = "s", **changes: Any) -> dict[str, Any]:
+    """A service as AWS describes it."""
+    deployment = {
+        "id": "ecs-svc/1",
+        "status": "PRIMARY",
+        "rolloutState": "COMPLETED",
+        "taskDefinition": DEFINITION,
+        "desiredCount": 1,
+        "runningCount": 1,
+        "createdAt": NOW,
+    }
+    whole = {
+        "serviceName": name,
+        "status": "ACTIVE",
+        "desiredCount": 1,
+        "runningCount": 1,
+        "pendingCount": 0,
+        "taskDefinition": DEFINITION,
+        "deployments": [deployment],
+    }
+    return {key: value for key, value in {**whole, **changes}.items() if value is not None}
 
-    def __init__(self, **answers: Any) -> None:
-        self._answers = answers
 
-    def call(self, key: str, about: str, /, **parameters: Any) -> dict[str, Any]:
-        answer = self._answers[key.partition(":")[2]]
-        if isinstance(answer, Fault):
-            raise answer
-        return dict(answer)
-
-    def items(self, key: str, about: str, field: str, /, **parameters: Any) -> list[Any]:
-        return list(self.call(key, about, **parameters)[field])
-
-
-def canned(**answers: Any) -> Any:
-    return Canned(**answers)
+def task(name: str = "1", **changes: Any) -> dict[str, Any]:
+    """A task as AWS describes it."""
+    whole = {
+        "taskArn": TASKS + name,
+        "lastStatus": "RUNNING",
+        "healthStatus": "HEALTHY",
+        "taskDefinitionArn": DEFINITION,
+        "startedBy": "ecs-svc/1",
+        "createdAt": NOW + 1,
+        "containers": [{"name": "main", "image": "r.io/api:v1", "imageDigest": DIGEST}],
+    }
+    return {key: value for key, value in {**whole, **changes}.items() if value is not None}
 
 
-def test_services_are_read_ten_a_call_and_once(aws: Aws, owner: Owner) -> None:
-    names = [f"s{number:02}" for number in range(12)]
-    deploy(owner, *names, count=0)
-    declared = [EcsService(cluster="c", service=name) for name in names]
-    counting: Any = Counting(aws)
-    now = 0.0
-    services = Services(counting, declared, clock=lambda: now)
-    assert all(services.state(service).status == "ACTIVE" for service in declared)
-    assert [len(call["services"]) for call in counting.calls] == [10, 2]
-    services.state(declared[0], fresh=True)
-    assert counting.calls[-1]["services"] == ["s00"]
-    now = 60.0
-    services.state(declared[0])
-    assert len(counting.calls) == 5, "what is old is read again"
+def definition(**changes: Any) -> dict[str, Any]:
+    """A task definition as AWS describes it."""
+    main = {"name": "main", "image": "r.io/api:v1", "healthCheck": {"command": ["CMD", "check"]}}
+    whole = {
+        "taskDefinitionArn": DEFINITION,
+        "cpu": "256",
+        "memory": "512",
+        "containerDefinitions": [main],
+        **changes,
+    }
+    return {"taskDefinition": {key: value for key, value in whole.items() if value is not None}}
+
+
+def answers(**changes: Any) -> dict[str, Any]:
+    return {
+        "DescribeServices": {"services": [service()]},
+        "ListTasks": {"taskArns": [f"{TASKS}1"]},
+        "DescribeTasks": {"tasks": [task()]},
+        "DescribeTaskDefinition": definition(),
+        **changes,
+    }
+
+
+def test_a_real_service_is_read_whole(aws: Aws, owner: Owner) -> None:
+    breaker = {"enable": True, "rollback": True}
+    deploy(owner, "s", deploymentConfiguration={"deploymentCircuitBreaker": breaker})
+    state = rolled_out(aws)
+    assert (state.desired, state.running, state.stack, state.status) == (2, 2, "TheStack", "ACTIVE")
+    assert (state.circuit_breaker, state.rolls_back) == (True, True)
+    assert (state.definition.cpu, state.definition.memory) == (256, 128), "of both containers together"
+    assert state.definition.arn == state.task_definition
+    assert state.definition.health_checks == (
+        HealthCheck("main", ("CMD", "x")),
+        HealthCheck("side", ("CMD", "x")),
+    )
+    assert len(state.tasks) == 2
+    assert all(
+        item.containers == (Container("main", IMAGE), Container("side", IMAGE)) for item in state.tasks
+    )
+    assert abs(time.time() - state.at) < 60
+    assert state.primary
+    assert abs(state.at - state.primary.created) < 60
+    assert not rules.count_problem(SERVICE, state)
+    assert not rules.task_problems(state)
+    assert not rules.old_tasks(state)
+    running = rules.running_digest(SERVICE, state, "api")
+    assert (running.digests, running.containers) == ((DIGEST,), 4)
+    assert running.source == "inferred from the task definition"
 
 
 def test_what_exists(aws: Aws, owner: Owner) -> None:
@@ -91,190 +151,174 @@ def test_what_exists(aws: Aws, owner: Owner) -> None:
         EcsService(cluster="c", service="never"),
         EcsService(cluster="nowhere", service="other"),
     ]
-    assert EcsService.existing(aws, declared) == {"s"}
-    services = Services(aws, declared)
-    with pytest.raises(Absent, match=r"ECS service never \(cluster c\) does not exist"):
-        services.state(declared[2])
+    assert set(EcsService.read(aws, declared)) == {"s"}
 
 
-def test_the_state_of_a_real_service(aws: Aws, owner: Owner) -> None:
-    deploy(owner, "s")
-    services = Services(aws, [SERVICE])
-    state = services.state(SERVICE)
-    while state.running < 2 or ecs.rollout_problem(state):
-        state = services.state(SERVICE, fresh=True)
-    assert (state.desired, state.running, state.stack) == (2, 2, "TheStack")
-    assert not ecs.count_problem(state, 2)
-    assert not ecs.rollout_problem(state)
-    running = ecs.running_digest(aws, SERVICE, "api")
-    assert running.digests == (DIGEST,)
-    assert (running.containers, running.source) == (2, "inferred from the task definition")
-    none = ecs.running_digest(aws, SERVICE, "web")
-    assert (none.digests, none.containers) == ((), 0)
-    assert "no running task has a container of repository web" in none.source
+def test_services_are_read_ten_a_call_and_their_tasks_together(aws: Aws, owner: Owner) -> None:
+    names = [f"s{number:02}" for number in range(12)]
+    deploy(owner, *names, count=1)
+    found = EcsService.read(aws, [EcsService(cluster="c", service=name) for name in names])
+    assert set(found) == set(names)
+    assert all(isinstance(state, ServiceState) for state in found.values())
+    assert aws.calls["ecs:DescribeServices"] == 2
+    assert aws.calls["ecs:DescribeTasks"] == 1
+    assert aws.calls["ecs:DescribeTaskDefinition"] == 12
 
 
-def test_a_tag_alone_shows_no_digest(aws: Aws, owner: Owner) -> None:
-    deploy(owner, "s", image="api:v1")
-    services = Services(aws, [SERVICE])
-    while services.state(SERVICE, fresh=True).running < 2:
-        pass
-    with pytest.raises(NotEmulated, match="names only a tag"):
-        ecs.running_digest(aws, SERVICE, "api")
+def test_a_service_without_tasks_asks_for_none(aws: Aws, owner: Owner) -> None:
+    deploy(owner, "s", count=0)
+    state = read_one(aws, SERVICE, ServiceState)
+    assert state.tasks == ()
+    assert aws.calls["ecs:DescribeTasks"] == 0
 
 
-def tasks(*containers: dict[str, Any], status: str = "RUNNING") -> Any:
-    listed = [{"taskArn": "arn:x/1", "lastStatus": status, "containers": [item]} for item in containers]
-    return canned(ListTasks={"taskArns": ["arn:x/1"]}, DescribeTasks={"tasks": listed})
+def test_every_page_of_tasks_is_read_a_hundred_a_call(recorded: Recorded) -> None:
+    arns = [f"{TASKS}{number}" for number in range(130)]
+    asked: list[int] = []
+
+    def pages(request: Any) -> dict[str, Any]:
+        return (
+            {"taskArns": arns[100:]}
+            if request.get("nextToken")
+            else {"taskArns": arns[:100], "nextToken": "t"}
+        )
+
+    def described(request: Any) -> dict[str, Any]:
+        asked.append(len(request["tasks"]))
+        return {"tasks": [task(arn.removeprefix(TASKS)) for arn in request["tasks"]]}
+
+    aws = recorded(**answers(ListTasks=pages, DescribeTasks=described))
+    state = read_one(aws, SERVICE, ServiceState)
+    assert [item.id for item in state.tasks] == [str(number) for number in range(130)]
+    assert sorted(asked) == [30, 100]
+    assert aws.calls["ecs:ListTasks"] == 2
 
 
-def test_the_reported_digest_counts_before_the_written_one() -> None:
-    aws = tasks({"image": f"h.example/api:v1@{DIGEST}", "imageDigest": OTHER})
-    assert ecs.running_digest(aws, SERVICE, "api") == ecs.RunningDigest((OTHER,), 1, "reported by ECS")
-    mixed = tasks({"image": "api:v1", "imageDigest": OTHER}, {"image": f"api@{DIGEST}"})
-    assert ecs.running_digest(mixed, SERVICE, "api").digests == (DIGEST, OTHER)
-    assert ecs.running_digest(mixed, SERVICE, "api").source == "inferred from the task definition"
+def test_recorded_answers_of_aws(recorded: Recorded) -> None:
+    state = read_one(recorded(**answers()), SERVICE, ServiceState)
+    assert (state.circuit_breaker, state.rolls_back) == (False, False), "what is not told is off"
+    assert (state.definition.cpu, state.definition.memory) == (256, 512)
+    (seen,) = state.tasks
+    assert (seen.id, seen.health, seen.started_by, seen.created) == ("1", "HEALTHY", "ecs-svc/1", NOW + 1)
+    assert rules.running_digest(SERVICE, state, "api").source == "reported by ECS"
 
 
-def test_a_task_that_does_not_run_yet_shows_nothing() -> None:
-    aws = tasks({"image": f"api@{DIGEST}"}, status="PENDING")
-    assert ecs.running_digest(aws, SERVICE, "api").digests == ()
+def test_a_health_check_of_none_is_none(recorded: Recorded) -> None:
+    off = [{"name": "main", "healthCheck": {"command": ["NONE"]}}, {"name": "side"}]
+    aws = recorded(**answers(DescribeTaskDefinition=definition(containerDefinitions=off)))
+    assert read_one(aws, SERVICE, ServiceState).definition.health_checks == ()
 
 
-def test_other_failures_than_missing_are_errors() -> None:
-    aws = canned(DescribeServices={"services": [], "failures": [{"reason": "SERVER_BUSY"}]})
-    with pytest.raises(Broken, match="SERVER_BUSY"):
-        Services(aws, []).state(SERVICE)
+def test_a_task_that_has_ended_meanwhile_is_left_out(recorded: Recorded) -> None:
+    gone = {"arn": f"{TASKS}2", "reason": "MISSING"}
+    both = {"taskArns": [f"{TASKS}1", f"{TASKS}2"]}
+    aws = recorded(**answers(ListTasks=both, DescribeTasks={"tasks": [task()], "failures": [gone]}))
+    assert [item.id for item in read_one(aws, SERVICE, ServiceState).tasks] == ["1"]
 
 
-@pytest.mark.parametrize("missing", ["serviceName", "status", "desiredCount", "runningCount", "deployments"])
-def test_an_answer_with_something_missing_is_an_error(missing: str) -> None:
-    data = {
-        "serviceName": "s",
-        "status": "ACTIVE",
-        "desiredCount": 1,
+@pytest.mark.parametrize(
+    ("stability", "rollout"), [("STEADY_STATE", "COMPLETED"), ("STABILIZING", "IN_PROGRESS"), ("", "")]
+)
+def test_task_sets_of_another_controller_are_its_deployments(
+    recorded: Recorded, stability: str, rollout: str
+) -> None:
+    task_set = {
+        "id": "ecs-svc/9",
+        "status": "PRIMARY",
+        "taskDefinition": DEFINITION,
+        "computedDesiredCount": 1,
         "runningCount": 1,
-        "pendingCount": 0,
-        "taskDefinition": "t",
-        "deployments": [],
+        "stabilityStatus": stability,
+        "createdAt": NOW,
     }
-    del data[missing]
-    with pytest.raises(Broken, match=missing):
-        Services(canned(DescribeServices={"services": [data]}), []).state(SERVICE)
+    described = service(deployments=[], taskSets=[task_set], taskDefinition=None)
+    aws = recorded(**answers(DescribeServices={"services": [described]}))
+    state = read_one(aws, SERVICE, ServiceState)
+    assert state.primary
+    assert (state.primary.id, state.primary.rollout, state.primary.desired) == ("ecs-svc/9", rollout, 1)
+    assert state.task_definition == DEFINITION
 
 
 @pytest.mark.parametrize(
-    ("state", "least", "problem"),
+    ("change", "says"),
     [
-        (GOOD, 2, ""),
-        (GOOD, 1, ""),
-        (GOOD, 3, "2 tasks are desired, the profile wants at least 3"),
-        (replace(GOOD, running=1, pending=1), 1, "1 of 2 desired tasks run (1 pending)"),
-        (replace(GOOD, running=3), 2, "3 of 2 desired tasks run (0 pending)"),
-        (replace(GOOD, desired=0, running=0), 1, "0 tasks are desired, the profile wants at least 1"),
+        ({"DescribeServices": {"services": [], "failures": [{"reason": "SERVER_BUSY"}]}}, "SERVER_BUSY"),
+        ({"DescribeServices": {"services": [service(status=None)]}}, "no status"),
+        ({"DescribeServices": {"services": [service(desiredCount=None)]}}, "no desiredCount"),
+        ({"DescribeServices": {"services": [service(runningCount=None)]}}, "no runningCount"),
+        ({"DescribeServices": {"services": [service(serviceName=None)]}}, "no serviceName"),
+        ({"DescribeServices": {"services": [service(deployments=None)]}}, "no deployments"),
+        ({"DescribeServices": {"services": [service(deployments=[{"id": "1"}])]}}, "no createdAt"),
+        (
+            {"DescribeServices": {"services": [service(deployments=[], taskDefinition=None)]}},
+            "no taskDefinition",
+        ),
+        ({"ListTasks": {}}, "no taskArns"),
+        ({"DescribeTasks": {}}, "no tasks"),
+        ({"DescribeTasks": {"tasks": [], "failures": [{"reason": "SERVER_BUSY"}]}}, "SERVER_BUSY"),
+        ({"DescribeTasks": {"tasks": [task(taskArn=None)]}}, "no taskArn"),
+        ({"DescribeTasks": {"tasks": [task(lastStatus=None)]}}, "no lastStatus"),
+        ({"DescribeTasks": {"tasks": [task(taskDefinitionArn=None)]}}, "no taskDefinitionArn"),
+        ({"DescribeTasks": {"tasks": [task(createdAt=None)]}}, "no createdAt"),
+        ({"DescribeTaskDefinition": {}}, "no taskDefinition"),
+        ({"DescribeTaskDefinition": definition(containerDefinitions=None)}, "no containerDefinitions"),
+        ({"DescribeTaskDefinition": definition(taskDefinitionArn=None)}, "no taskDefinitionArn"),
+        ({"DescribeTaskDefinition": definition(cpu="much")}, "its cpu is no whole number"),
     ],
 )
-def test_counts(state: ServiceState, least: int, problem: str) -> None:
-    assert ecs.count_problem(state, least) == problem
+def test_an_answer_that_makes_no_sense_is_an_error(
+    recorded: Recorded, change: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(Broken, match=says):
+        read_one(recorded(**answers(**change)), SERVICE, ServiceState)
 
 
 @pytest.mark.parametrize(
-    ("deployments", "problem"),
-    [
-        ([DONE], ""),
-        ([], "there are 0 PRIMARY deployments"),
-        ([DONE, DONE], "there are 2 PRIMARY deployments"),
-        ([replace(DONE, rollout="IN_PROGRESS")], "the rollout is IN_PROGRESS (0 tasks failed)"),
-        (
-            [replace(DONE, rollout="FAILED", reason="tasks failed to start", failed=3)],
-            "the rollout is FAILED: tasks failed to start (3 tasks failed)",
-        ),
-        ([replace(DONE, rollout="")], "the rollout is in no state that ECS tells (0 tasks failed)"),
-        (
-            [DONE, replace(DONE, status="ACTIVE", running=1)],
-            "another deployment is still there: ACTIVE with 1 running tasks",
-        ),
-        ([replace(DONE, running=1)], "the rollout is COMPLETED, but 1 of its 2 tasks run"),
-    ],
+    "operation", ["DescribeServices", "ListTasks", "DescribeTasks", "DescribeTaskDefinition"]
 )
-def test_rollouts(deployments: Sequence[Deployment], problem: str) -> None:
-    assert ecs.rollout_problem(replace(GOOD, deployments=tuple(deployments))) == problem
+def test_what_is_denied_is_told_with_its_action(recorded: Recorded, operation: str) -> None:
+    aws = recorded(**answers(**{operation: {"__type": "AccessDeniedException", "message": "no"}}))
+    seen = EcsService.read(aws, [SERVICE])["s"]
+    assert isinstance(seen, Denied)
+    assert f"ecs:{operation}" in seen.hint
 
 
-def test_a_stopped_task_explains_itself(aws: Aws, owner: Owner) -> None:
-    deploy(owner, "s")
-    client = owner("ecs")
-    services = Services(aws, [SERVICE])
-    while services.state(SERVICE, fresh=True).running < 2:
-        pass
-    arn = client.list_tasks(cluster="c", serviceName="s")["taskArns"][0]
-    client.stop_task(cluster="c", task=arn, reason="out of memory")
-    logs = owner("logs")
-    logs.create_log_group(logGroupName="/s")
-    logs.create_log_stream(logGroupName="/s", logStreamName="main/1")
-    logs.put_log_events(
-        logGroupName="/s",
-        logStreamName="main/1",
-        logEvents=[{"timestamp": 1_700_000_000_000, "message": "Traceback: it broke\n"}],
+def test_one_service_that_cannot_be_read_leaves_the_others(recorded: Recorded) -> None:
+    other = "arn:aws:ecs:us-east-1:111122223333:task-definition/o:1"
+    described = [service(), service("o", taskDefinition=other, deployments=[])]
+    aws = recorded(
+        **answers(
+            DescribeServices={"services": described},
+            ListTasks=lambda request: (
+                {"taskArns": [f"{TASKS}1"]} if request["serviceName"] == "s" else {"taskArns": []}
+            ),
+            DescribeTaskDefinition=lambda request: (
+                definition()
+                if request["taskDefinition"] == DEFINITION
+                else {"__type": "ClientException", "message": "Unable to describe task definition"}
+            ),
+        )
     )
-    service = EcsService(cluster="c", service="s", log_group="/s")
-    lines = ecs.diagnose(aws, service, services.state(service, fresh=True))
-    assert any("stopped: out of memory" in line for line in lines)
-    assert "main/1: Traceback: it broke" in lines
-    assert any("TheStack" in line for line in lines)
-
-
-def test_a_diagnosis_never_fails() -> None:
-    denied = Broken("denied", hint="")
-    aws = canned(ListTasks=denied, DescribeLogStreams=denied, DescribeStackEvents=denied)
-    service = EcsService(cluster="c", service="s", log_group="/s")
-    assert ecs.diagnose(aws, service, replace(GOOD, stack="S", events=("steady",))) == (
-        "event: steady",
-        "stopped tasks could not be read: denied",
-        "stack events could not be read: denied",
-        "log lines could not be read: denied",
-    )
-
-
-def test_the_stacks_failures_are_told() -> None:
-    events = [
-        {"LogicalResourceId": "Fine", "ResourceStatus": "CREATE_COMPLETE"},
-        {
-            "LogicalResourceId": "Bad",
-            "ResourceStatus": "CREATE_FAILED",
-            "ResourceStatusReason": "no capacity",
-        },
-        {"LogicalResourceId": "Bad", "ResourceStatus": "ROLLBACK_IN_PROGRESS"},
-    ]
-    aws = canned(ListTasks={"taskArns": []}, DescribeStackEvents={"StackEvents": events})
-    assert ecs.diagnose(aws, SERVICE, replace(GOOD, stack="S")) == (
-        "stack S: Bad CREATE_FAILED: no capacity",
-        "stack S: Bad ROLLBACK_IN_PROGRESS: no reason given",
-    )
-
-
-def test_a_container_that_failed_is_named() -> None:
-    task = {
-        "taskArn": "arn:x/abc",
-        "stoppedReason": "",
-        "containers": [
-            {"name": "main", "exitCode": 137, "reason": "OutOfMemory"},
-            {"name": "ok", "exitCode": 0},
-        ],
-    }
-    aws = canned(ListTasks={"taskArns": ["arn:x/abc"]}, DescribeTasks={"tasks": [task]})
-    assert ecs.diagnose(aws, SERVICE) == (
-        "task abc stopped: no reason given",
-        "task abc, container main: exit code 137, OutOfMemory",
-    )
+    found = EcsService.read(aws, [SERVICE, EcsService(cluster="c", service="o")])
+    assert isinstance(found["s"], ServiceState)
+    assert isinstance(found["o"], Fault)
 
 
 def test_what_must_report(make_profile: Callable[..., Any]) -> None:
     profile = make_profile()
-    assert "ecs.running_digest" in SERVICE.mandatory(profile, Phase.PRE_DEPLOY)
-    plain = EcsService(cluster="c", service="s")
-    assert plain.mandatory(profile, Phase.PRE_DEPLOY) == (
+    plain = EcsService(cluster="c", service="s", circuit_breaker=False)
+    always = {
         "ecs.is_active",
         "ecs.running_count",
         "ecs.rollout_is_complete",
-    )
+        "ecs.last_deployment_was_not_rolled_back",
+        "ecs.tasks_run_the_expected_revision",
+        "ecs.container_health_check_means_something",
+    }
+    assert set(plain.mandatory(profile, Phase.PRE_DEPLOY)) == always
+    later = {"ecs.no_task_is_older_than_the_deployment"}
+    assert set(plain.mandatory(profile, Phase.POST_DEPLOY)) == always | later
+    full = EcsService(cluster="c", service="s", image="api", memory=512)
+    declared = {"ecs.running_digest", "ecs.circuit_breaker_rolls_back", "ecs.tasks_have_the_declared_size"}
+    assert set(full.mandatory(profile, Phase.PRE_DEPLOY)) == always | declared
+    assert full.arn("1" * 12, "r") == "arn:aws:ecs:r:111111111111:service/c/s"
