@@ -79,7 +79,7 @@ def read_scan(aws: Aws, image: Image) -> Scan:
         aws,
         _SCAN,
         about,
-        token="nextToken",  # noqa: S106 - a field's name
+        leads="nextToken",
         repositoryName=image.repository,
         imageId={"imageDigest": image.digest},
     )
