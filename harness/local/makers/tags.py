@@ -39,6 +39,8 @@ def _arns(aws: Emulator, plan: Plan) -> Iterable[str]:
         yield aws.arn("sqs", queue.name)
     for topic in plan.topics:
         yield aws.arn("sns", topic.name)
+    if plan.topic:
+        yield aws.arn("sns", plan.topic)
     for service in plan.services:
         yield f"arn:aws:ecs:{aws.region}:{aws.account}:service/{service.cluster}/{service.name}"
     kinds = resource_types()
