@@ -50,6 +50,15 @@ def _servers(world: World) -> dict[str, Any]:
     return {"Name": ZONE, "Type": "NS", "TTL": 172800, "ResourceRecords": values}
 
 
+def _alias_of_an_old_load_balancer(world: World) -> None:
+    alias = {
+        "HostedZoneId": "Z35SXDOTRQ7X7K",
+        "DNSName": "storefront-staging-web-00000000.us-east-1.elb.amazonaws.com",
+        "EvaluateTargetHealth": False,
+    }
+    _change(world, _zone(world), "UPSERT", {"Name": ZONE, "Type": "A", "AliasTarget": alias})
+
+
 def _not_delegated(world: World) -> None:
     _change(world, _zone(world, "example.com"), "DELETE", _servers(world))
 
@@ -92,6 +101,12 @@ BREAKAGES = (
         f"route53.holds_its_records[{ZONE}]",
         _no_record,
         (f"CAA {ZONE} does not exist",),
+    ),
+    Breakage(
+        "an alias points at a load balancer that was replaced",
+        f"route53.aliases_point_at_their_load_balancer[{ZONE}]",
+        _alias_of_an_old_load_balancer,
+        (f"A {ZONE} points at storefront-staging-web-00000000.", "load balancer storefront-staging-web is"),
     ),
     Breakage(
         "the parent zone does not delegate",
