@@ -110,10 +110,10 @@ class Canned:
         self.answers = list(answers)
 
     def call(self, key: str, about: str, /, **parameters: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self.answers.pop(0)
+        answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return dict(answer)
 
     def each(self, question: Callable[[Any], Any], about: Any) -> list[Any]:
         found = []

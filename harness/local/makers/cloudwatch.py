@@ -11,7 +11,7 @@ _MINUTE = 60
 
 def make(aws: Emulator, declared: Sequence[CloudWatchAlarm], plan: Plan) -> None:
     """The alarms, with their actions, in OK. Composite alarms come last: they name others."""
-    topic = aws.arn("sns", plan.topic or f"{plan.prefix}-alarms")
+    topic = aws.client("sns").create_topic(Name=f"{plan.prefix}-alarms")["TopicArn"]
     for item in sorted(declared, key=lambda alarm: bool(alarm.alarm_rule)):
         actions = [topic] if item.notifies else []
         if item.alarm_rule:
