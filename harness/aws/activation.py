@@ -93,18 +93,22 @@ class Activation:
         self._zones = Zones(aws, transcript) if journey.hosted_zone else None
         self._messages = Messages(aws, journey.queues.values(), transcript)
         self._accepted = self._removed = False
+        self._unswept: Fault | None = None
         self.steps = self._steps()
         self.seen = Journey(self.domain, len(self.steps), transcript=transcript)
 
     def run(self) -> Journey:
-        """Take all steps, then clean up. Told to end (SIGTERM, Ctrl-C), it cleans up quickly first."""
+        """Clean up after others, take all steps, clean up. Told to end (SIGTERM, Ctrl-C), it cleans up quickly first."""
         with _interruptible():
+            self._sweep()
             try:
                 self._travel()
-                self._clean_up()
+                self._remove(wait=min(self._journey.timeout, CLEANING))
             except BaseException:
                 self._remove(wait=0.0)
                 raise
+        if self.seen.fault is None:
+            self.seen.fault = self._unswept
         return self.seen
 
     def _steps(self) -> tuple[Step, ...]:
@@ -272,10 +276,6 @@ class Activation:
 
     # Leaving nothing behind
 
-    def _clean_up(self) -> None:
-        self._remove(wait=min(self._journey.timeout, CLEANING))
-        self._sweep()
-
     def _remove(self, *, wait: float) -> None:
         """Remove whatever there is of the domain, unless the last step has shown that there is nothing.
 
@@ -287,16 +287,20 @@ class Activation:
         if wait and self._accepted and self._web.deactivate(self.domain).good:
             self._until(self._show, lambda seen: seen.status == "inactive" or seen.code == 404, wait)
         self._until(lambda: self._web.purge(self.domain, force=True), _gone, wait / 2)
-        self._try("its hosted zone", lambda: self._zones.remove(self.domain) if self._zones else None)
-        self._try("messages about it", self._take_messages)
-        self._try("whether it is gone", lambda: self.seen.left.extend(self._still_there(sure=False)))
+        self._try(
+            f"hosted zone of {self.domain}", lambda: self._zones.remove(self.domain) if self._zones else None
+        )
+        self._try(f"messages about {self.domain}", self._take_messages)
+        self._try(
+            f"whether {self.domain} is gone", lambda: self.seen.left.extend(self._still_there(sure=False))
+        )
 
     def _try(self, what: str, act: Callable[[], object]) -> None:
         """Do a part of the cleaning up; what hinders it is told, and the next part is done all the same."""
         try:
             act()
         except Fault as fault:
-            said = f"{what} ({self.domain}): {fault.message}"
+            said = f"{what}: {fault.message}"
             (self.seen.left if self._accepted else self.seen.notes).append(said)
 
     def _take_messages(self) -> None:
@@ -308,14 +312,27 @@ class Activation:
             )
 
     def _sweep(self) -> None:
-        """Remove the domains of earlier runs that were killed."""
+        """Remove the domains of earlier runs that were killed.
+
+        It comes first: by then everything that cleaning up asks is known to answer, and is connected.
+        """
+        self._messages.connect()
         names: set[str] = set()
-        for seen in (self._rows, self._zones):
-            if seen is not None:
-                self._try("leftovers of earlier runs", lambda seen=seen: names.update(seen.probes()))  # type: ignore[misc]
+        places: tuple[Rows | Zones | None, ...] = (self._rows, self._zones)
+        for place in places:
+            if place is None:
+                continue
+            try:
+                names.update(place.probes())
+            except Fault as fault:
+                self._unswept = fault
+                self.seen.notes.append(f"leftovers of earlier runs: {fault.message}")
         for name in sorted(names):
             if is_leftover(name, self._journey.suffix, self._now):
-                self._try(f"leftover {name} of an earlier run", lambda name=name: self._sweep_one(name))  # type: ignore[misc]
+                try:
+                    self._sweep_one(name)
+                except Fault as fault:
+                    self.seen.left.append(f"{name} of an earlier run ({fault.message})")
 
     def _sweep_one(self, name: str) -> None:
         shown = self._web.purge(name, force=True)

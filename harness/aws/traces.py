@@ -213,6 +213,14 @@ class Messages:
     def __init__(self, aws: Aws, queues: Iterable[str], transcript: Transcript) -> None:
         self._aws, self._queues, self._transcript = aws, tuple(queues), transcript
 
+    def connect(self) -> None:
+        """Make the client: that takes longer than asking it, and there may be little time later.
+
+        Raises:
+            Fault: there are no credentials, or those of another account.
+        """
+        self._aws.client("sqs")
+
     def depth(self, queue: str) -> str:
         """How much lies in a queue and in its dead-letter queue, in words.
 
