@@ -19,6 +19,10 @@ def _fall_silent(world: World) -> None:
         logs.delete_log_stream(logGroupName=GROUP, logStreamName=stream["logStreamName"])
 
 
+def _nothing(_: World) -> None:
+    """The group has no key as it is."""
+
+
 def _delete(world: World) -> None:
     world.owner("logs").delete_log_group(logGroupName=GROUP)
 
@@ -41,6 +45,13 @@ BREAKAGES = (
         f"logs.has_recent_events[{GROUP}]",
         _fall_silent,
         ("no event of the last 3600 s", "no log streams"),
+    ),
+    Breakage(
+        "a log group is not encrypted with a key",
+        f"logs.is_encrypted_with_a_key[{GROUP}]",
+        _nothing,
+        ("not encrypted with a KMS key",),
+        overrides=(f'logs.groups=[{{ group = "{GROUP}", kms_key = true }}]',),
     ),
     Breakage(
         "a log group is missing",
