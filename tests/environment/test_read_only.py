@@ -13,7 +13,7 @@ from harness.aws.iam import needed
 from harness.aws.operations import Refused
 from harness.aws.session import Aws
 
-READS = re.compile("Describe|Get|List|BatchGet|Head|DetectStackDrift")
+READS = re.compile("Describe|Get|List|BatchGet|Head|DetectStackDrift|FilterLogEvents")
 """How operations begin that change nothing. AWS lists the detection of a stack's drift among the reads as well."""
 
 
