@@ -24,10 +24,8 @@ class TargetGroup(AwsResource):
     """``[[alb.target_groups]]``."""
 
     fixture: ClassVar[str] = "target_group"
-    uses: ClassVar[tuple[str, ...]] = (
-        *(operation.key for operation in OPERATIONS),
-        "ecs:DescribeServices",
-    )
+    uses: ClassVar[tuple[str, ...]] = tuple(operation.key for operation in OPERATIONS)
+    # What asking its service takes is among what that uses: it is declared as well.
 
     name: str = Field(min_length=1)
     load_balancer: str = ""

@@ -1,11 +1,18 @@
 """What can be wrong with a load balancer, and with what stands behind it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from breakages.parts import Breakage, World
 
 WEB, API = "storefront-staging-web", "storefront-staging-api"
 OLD = "ELBSecurityPolicy-TLS-1-0-2015-04"
+_LISTENERS = "[{ port = 443 }, { port = 80, protocol = 'HTTP', redirect_to = 443 }]"
+STRICTER = (
+    f"alb.load_balancers=[{{ name = '{WEB}', deletion_protection = true, access_logs = 'logs', listeners = {_LISTENERS} }}]",
+    f"alb.target_groups=[{{ name = '{WEB}', load_balancer = '{WEB}' }}]",
+)
+"""With what staging leaves undeclared."""
 
 
 def _load_balancer(client: Any, name: str) -> Any:
@@ -69,6 +76,17 @@ def _does_not_redirect(world: World) -> None:
     )
 
 
+def _set(key: str, value: str) -> Callable[[World], None]:
+    def breaks(world: World) -> None:
+        elb = world.owner("elbv2")
+        elb.modify_load_balancer_attributes(
+            LoadBalancerArn=_load_balancer(elb, WEB)["LoadBalancerArn"],
+            Attributes=[{"Key": key, "Value": value}],
+        )
+
+    return breaks
+
+
 def _lost_a_target(world: World) -> None:
     elb = world.owner("elbv2")
     arn = _group(elb, WEB)["TargetGroupArn"]
@@ -106,7 +124,7 @@ def _made_anew(world: World, name: str, *, forwarded: bool = False, **changed: A
         )
 
 
-def _modify_group(name: str, **settings: Any) -> Any:
+def _modify_group(name: str, **settings: Any) -> Callable[[World], None]:
     def breaks(world: World) -> None:
         elb = world.owner("elbv2")
         elb.modify_target_group(TargetGroupArn=_group(elb, name)["TargetGroupArn"], **settings)
@@ -144,6 +162,27 @@ BREAKAGES = (
         f"alb.redirects_to_https[{WEB}]",
         _does_not_redirect,
         ("port 80 does forward, declared is a redirect to HTTPS:443",),
+    ),
+    Breakage(
+        "a load balancer can be deleted by accident",
+        f"alb.is_protected_from_deletion[{WEB}]",
+        _set("deletion_protection.enabled", "false"),
+        ("is not protected from deletion",),
+        overrides=STRICTER,
+    ),
+    Breakage(
+        "a load balancer writes no access logs",
+        f"alb.writes_access_logs[{WEB}]",
+        _set("access_logs.s3.enabled", "false"),
+        ("writes no access logs, declared is logs",),
+        overrides=STRICTER,
+    ),
+    Breakage(
+        "access logs go to another bucket",
+        f"alb.writes_access_logs[{WEB}]",
+        _set("access_logs.s3.bucket", "theirs"),
+        ("writes its access logs to theirs, declared is logs",),
+        overrides=STRICTER,
     ),
     Breakage(
         "a target is no longer registered",
