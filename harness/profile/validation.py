@@ -12,7 +12,7 @@ from harness.profile.keys import node_at, root_type
 from harness.profile.overrides import unknown
 from harness.profile.paths import Path, dotted, walk
 from harness.profile.problems import Problem, meaning, near
-from harness.profile.schema import FROM_FILE, Resource, Section
+from harness.profile.schema import FROM_FILE, Section
 
 PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\}")
 """``${NAME}`` or ``${NAME:-default}``, in the text of a place."""
@@ -155,24 +155,27 @@ def _references(values: Mapping[str, Any], root: type[Section]) -> Iterator[Foun
 
 
 def _twins(values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
-    """In a list of tables each name, and each resource's id, is there once."""
+    """In a list of tables each entry, and each resource's id, is there once: check ids are made of them."""
     for path, items in walk(values):
         node = node_at(root, path)
         if node is None or node.kind != "tables" or node.section is None or not isinstance(items, list):
             continue
-        first: dict[str, Path] = {}
+        first: dict[str, tuple[Path, str]] = {}
         for index, item in enumerate(items):
-            name = _name(item, node.section)
+            name, home = _name(item, node.section)
             here = (*path, index)
             if name and name in first:
-                yield here, f"{name!r} is declared already, as {dotted(first[name])}"
-            first.setdefault(name, here)
+                there, other = first[name]
+                differ = f": {home} and {other} would have the same check ids" if home != other else ""
+                yield here, f"{name!r} is declared already, as {dotted(there)}{differ}"
+            first.setdefault(name, (here, home))
 
 
-def _name(item: object, kind: type[BaseModel]) -> str:
-    """What an entry is called in check ids; empty where it is not valid, which is told elsewhere, or has no name."""
+def _name(item: object, kind: type[BaseModel]) -> tuple[str, str]:
+    """What tells an entry from the others, its id or else its name, and what messages call it; empty where it is not
+    valid, which is told elsewhere, or has none."""
     try:
         entry = kind.model_validate(item, strict=True, context=FROM_FILE)
     except ValidationError:
-        return ""
-    return entry.id if isinstance(entry, Resource) else str(getattr(entry, "name", ""))
+        return "", ""
+    return str(getattr(entry, "id", getattr(entry, "name", ""))), str(getattr(entry, "home", ""))

@@ -130,6 +130,13 @@ SERVICE = '[[ecs.services]]\ncluster = "c"\nservice = "s"\n'
             "'a' is declared already, as gates.smoke.endpoints[0]",
         ),
         Case(SERVICE + SERVICE, "a.toml:4", "ecs.services[1]", "'s' is declared already, as ecs.services[0]"),
+        Case(
+            SERVICE + SERVICE.replace('"c"', '"d"'),
+            "a.toml:4",
+            "ecs.services[1]",
+            "'s' is declared already, as ecs.services[0]: ECS service s (cluster d) and ECS service s (cluster c) "
+            "would have the same check ids",
+        ),
         Case(SERVICE + "image = 'api'", "a.toml:4", "ecs.services[0].image", "'api' is no key of app.images"),
         Case(
             "[app.images]\napi = 'x'\n" + SERVICE + "image = 'apii'",
