@@ -50,6 +50,11 @@ class DnsRecord(Section):
         return self
 
     @property
+    def id(self) -> str:
+        """What tells it from the zone's other record sets."""
+        return " ".join((*self.key, self.set_identifier))
+
+    @property
     def title(self) -> str:
         """For messages: ``A staging.example.com``."""
         which = f" ({self.set_identifier})" if self.set_identifier else ""

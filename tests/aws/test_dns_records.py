@@ -145,3 +145,10 @@ def test_of_several_record_sets_the_profile_must_say_which() -> None:
     assert record_problems([CNAME.model_copy(update={"set_identifier": "red"})], sets) == (
         "CNAME www.example.com (red) does not exist",
     )
+
+
+def test_a_name_may_have_records_of_several_types() -> None:
+    a = DnsRecord(name="Example.com.", type="A", alias="x.example.net")
+    assert a.id == DnsRecord(name="example.com", type="A", values=["192.0.2.1"]).id
+    assert a.id != DnsRecord(name="example.com", type="CAA", values=["x"]).id
+    assert a.id != a.model_copy(update={"set_identifier": "blue"}).id
