@@ -71,7 +71,7 @@ BREAKAGES = (
         "a stack's update was rolled back",
         f"cloudformation.is_complete[{QUEUES}]",
         _fail_an_update,
-        ("is UPDATE_ROLLBACK_COMPLETE", "its last update failed", "Impossible CREATE_FAILED"),
+        ("is UPDATE_ROLLBACK_COMPLETE", "its last update failed", "Impossible UPDATE_FAILED"),
     ),
     Breakage(
         "a stack is missing",
