@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ SETTLE = "2s"
 @dataclass(frozen=True)
 class World:
     """A provisioned environment. `owner` gives unguarded botocore clients of its account; its endpoints are at
-    `loopback`."""
+    `loopback`. What a breakage begins (a connection, a thread) it ends in `later`, after the run."""
 
     url: str
     account: str
@@ -52,6 +52,7 @@ class World:
     owner: Callable[[str], Any]
     database: Credentials
     loopback: Loopback = field(default_factory=loopback)
+    later: ExitStack = field(default_factory=ExitStack)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def world(
     for instance in wanted.instances:
         resources.instance(aws, instance, credentials)
     makers.make_all(aws, wanted)
-    yield World(url, account, wanted, profile, owner, credentials)
+    with ExitStack() as later:
+        yield World(url, account, wanted, profile, owner, credentials, later=later)
 
 
 def run_gate(
