@@ -39,6 +39,8 @@ images = { api = "api" }
 account = "ACCOUNT"
 access = "read-write"
 endpoint_url = "URL"
+[local]
+stand_in = true
 [gates.integration]
 settle = "1s"
 [[ecs.services]]
@@ -87,7 +89,14 @@ class Environment:
         ecs.register_task_definition(
             family="api", containerDefinitions=[{"name": "api", "image": image, "memory": 64}]
         )
-        ecs.create_service(cluster="main", serviceName="api", taskDefinition="api", desiredCount=count)
+        breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+        ecs.create_service(
+            cluster="main",
+            serviceName="api",
+            taskDefinition="api",
+            desiredCount=count,
+            deploymentConfiguration=breaker,
+        )
 
     def instance(self, *, password: str = "", **settings: Any) -> None:
         wanted = {
