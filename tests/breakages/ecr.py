@@ -29,6 +29,11 @@ def _nothing(world: World) -> None:
     """The release itself is what is wrong."""
 
 
+def _scans(repository: str) -> tuple[str, ...]:
+    """What is not there was not scanned either."""
+    return (f"ecr.image_is_scanned[{repository}]", f"ecr.image_has_few_findings[{repository}]")
+
+
 BREAKAGES = (
     Breakage(
         "a tag can be moved to another image",
@@ -53,6 +58,7 @@ BREAKAGES = (
         f"ecr.holds_the_image[{REPOSITORY}]",
         _no_image,
         ("holds no tagged image",),
+        also=_scans(REPOSITORY),
     ),
     Breakage(
         "the release names an image that was never pushed",
@@ -60,5 +66,6 @@ BREAKAGES = (
         _nothing,
         ("image web:v9.9.9 does not exist",),
         images=(("web", "v9.9.9"),),
+        also=_scans("web"),
     ),
 )
