@@ -19,6 +19,8 @@ from harness.aws.probe import ATTRIBUTE, MARGIN, MAX_HELD, Mail, probe_of, sweep
 from harness.aws.queues import QueueState, describe
 from harness.aws.session import Aws, need
 
+_WAIT = 1
+"""Seconds that one receive waits for a message, and so how long a second copy is looked out for."""
 _LEAST = 2.0
 """Seconds that the probe has at least, however long the queues took to drain."""
 
@@ -103,7 +105,7 @@ class _Probe:
             pass
 
     def _receive(self, box: _Box) -> bool:
-        message = box.mail.receive(wait=1)
+        message = box.mail.receive(wait=_WAIT)
         if message is None:
             return False
         if probe_of(message) == self.id:

@@ -60,7 +60,9 @@ def test_may_send_to_its_queues(sns_topic: SnsTopic, survey: Survey, check: Chec
     state = survey.state(sns_topic, TopicState)
     check.snapshot("topic", state)
     if not any(target.exists or target.fault for target in state.targets):
-        check.inconclusive(Cause.NOTHING_CHECKED, f"none of the queues behind {sns_topic.home} exists")
+        check.inconclusive(
+            Cause.NOTHING_CHECKED, f"none of the queues behind {sns_topic.home} exists", hint=_DEPLOY
+        )
     reasons = [reason for target in state.targets if (reason := sns.barred(target, state.arn))]
     if reasons:
         check.fail(

@@ -8,6 +8,10 @@ from breakages.parts import Breakage, World
 from breakages.sqs import DATABASE, GITHUB, ROUTE53, set_attributes
 
 TOPIC = "storefront-staging-domain-changes.fifo"
+STRICTER = (
+    f"sns.topics=[{{ topic = '{TOPIC}', queues = ['{GITHUB}'], encryption = 'kms', deduplication = 'id' }}]",
+)
+"""With what staging leaves undeclared."""
 FAN_OUT = f"sns.reaches_every_queue_once[{TOPIC}]"
 
 
@@ -36,10 +40,13 @@ def _unsubscribe(world: World) -> None:
     world.owner("sns").unsubscribe(SubscriptionArn=_subscription(world, GITHUB))
 
 
-def _kind(world: World) -> None:
-    world.owner("sns").set_topic_attributes(
-        TopicArn=_arn(world), AttributeName="FifoTopic", AttributeValue="false"
-    )
+def _set_topic(name: str, value: str) -> Callable[[World], None]:
+    def breaks(world: World) -> None:
+        world.owner("sns").set_topic_attributes(
+            TopicArn=_arn(world), AttributeName=name, AttributeValue=value
+        )
+
+    return breaks
 
 
 def _subscribe(protocol: str, endpoint: str) -> Callable[[World], None]:
@@ -51,7 +58,12 @@ def _subscribe(protocol: str, endpoint: str) -> Callable[[World], None]:
 
 
 BREAKAGES = (
-    Breakage("a topic is of the other kind", f"sns.is_of_its_kind[{TOPIC}]", _kind, ("a standard topic",)),
+    Breakage(
+        "a topic is of the other kind",
+        f"sns.is_of_its_kind[{TOPIC}]",
+        _set_topic("FifoTopic", "false"),
+        ("a standard topic",),
+    ),
     Breakage(
         "a queue is not subscribed",
         f"sns.delivers_to_its_queues[{TOPIC}]",
@@ -94,5 +106,19 @@ BREAKAGES = (
         FAN_OUT,
         set_attributes(DATABASE, DelaySeconds="900"),
         (DATABASE, "1 are delayed"),
+    ),
+    Breakage(
+        "a topic is not encrypted",
+        f"sns.is_encrypted_as_declared[{TOPIC}]",
+        _set_topic("KmsMasterKeyId", ""),
+        ("not encrypted, declared is a KMS key",),
+        overrides=STRICTER,
+    ),
+    Breakage(
+        "a topic drops messages that are alike",
+        f"sns.deduplicates_as_declared[{TOPIC}]",
+        _set_topic("ContentBasedDeduplication", "true"),
+        ("deduplicates by content, declared is by the publisher's id",),
+        overrides=STRICTER,
     ),
 )

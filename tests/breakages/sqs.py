@@ -12,6 +12,16 @@ ROUTE53 = f"{ENVIRONMENT}-route53-operations-queue.fifo"
 GITHUB = f"{ENVIRONMENT}-github-workflow-queue.fifo"
 DEAD = f"{ENVIRONMENT}-fifo-dlq.fifo"
 FAN_OUT = f"sns.reaches_every_queue_once[{ENVIRONMENT}-domain-changes.fifo]"
+STRICTER = tuple(
+    f"sqs.queues=[{', '.join(queues)}]"
+    for queues in [
+        [
+            f"{{ queue = '{name}', deduplication = 'id', throughput = 'high' }}"
+            for name in (DATABASE, ROUTE53, GITHUB, DEAD)
+        ]
+    ]
+)
+"""With what staging leaves undeclared."""
 
 
 def _url(world: World, queue: str) -> str:
@@ -147,7 +157,21 @@ BREAKAGES = (
         "a queue holds messages back",
         f"sqs.carries_a_message[{GITHUB}]",
         set_attributes(GITHUB, DelaySeconds="900"),
-        ("1 are delayed",),
+        ("are delayed",),
         also=(FAN_OUT,),  # it holds the topic's messages back as well
+    ),
+    Breakage(
+        "a queue drops messages that are alike",
+        f"sqs.deduplicates_as_declared[{GITHUB}]",
+        set_attributes(GITHUB, ContentBasedDeduplication="true"),
+        ("deduplicates by content, declared is by the sender's id",),
+        overrides=STRICTER,
+    ),
+    Breakage(
+        "a queue has the throughput of one",
+        f"sqs.has_the_declared_throughput[{ROUTE53}]",
+        set_attributes(ROUTE53, FifoThroughputLimit="perQueue"),
+        ("has standard throughput, declared is high",),
+        overrides=STRICTER,
     ),
 )
