@@ -91,6 +91,7 @@ class World:
     info: StandInInfo
     profile: Profile
     worker_environ: dict[str, str]
+    own_zones: list[str] = field(default_factory=list)
     sessions: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     @property
@@ -156,7 +157,9 @@ class World:
             return cursor.fetchall() if cursor.description else []
 
     def zones(self) -> list[str]:
-        return [zone["Name"] for zone in self.client("route53").list_hosted_zones()["HostedZones"]]
+        """All but the environment's own."""
+        found = [zone["Name"] for zone in self.client("route53").list_hosted_zones()["HostedZones"]]
+        return [name for name in found if name not in self.own_zones]
 
     def messages(self) -> dict[str, int]:
         """The messages that wait or are held, in the queues that are not empty."""
@@ -211,6 +214,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world = World(info, profile_of(folder, info), environ)
         log = Path(info.logs) / "worker.log"
         until(lambda: log.read_text().count("reading") == len(QUEUES))
+        world.own_zones = world.zones()
         sqs = world.client("sqs")
         url = sqs.get_queue_url(QueueName=QUEUES["route53-operations"])["QueueUrl"]
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2"})
