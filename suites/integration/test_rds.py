@@ -200,7 +200,7 @@ def test_accepts_a_login(
         if attempt.refused is not None:
             state = survey.state(rds_instance, InstanceState)
             check.diagnose(rds_rules.diagnose(aws, rds_instance, state))
-            raise attempt.refused.again()
+            check.fail(f"{rds_instance.home}: {attempt.refused.message}", hint=attempt.refused.hint)
     check.fact("server_version", examined.logins[0].version)
     check.fact("logged_in_at", ", ".join(attempt.where for attempt in examined.logins))
     seconds = max(attempt.seconds for attempt in examined.logins)
