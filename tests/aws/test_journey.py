@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from harness.aws import postgres
 from harness.aws.activation import Activation
+from harness.aws.faults import NoCredentials
 from harness.aws.journey import DomainJourney, JourneyState, is_leftover, probe_domain
 from harness.aws.postgres import LoginFailed
 from harness.aws.secrets import Credentials
@@ -148,8 +149,13 @@ def test_the_same_answer_is_written_once() -> None:
     assert [(line["saw"], line.get("times", 1)) for line in transcript.lines] == [("a", 3), ("b", 1)]
 
 
+def test_without_credentials_nothing_is_begun(make_profile: Any) -> None:
+    with pytest.raises(NoCredentials):
+        Activation(journey(), Aws(make_profile()), "run").run()
+
+
 def test_an_answer_about_something_else_fails_the_request(
-    echo: tuple[str, type[Handler]], make_profile: Any
+    echo: tuple[str, type[Handler]], make_profile: Any, credentials: str
 ) -> None:
     url, handler = echo
     handler.said = b'{"name": "other", "status": "active"}'
