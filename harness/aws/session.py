@@ -32,6 +32,9 @@ R = TypeVar("R")
 OPERATIONS = (Operation("sts", "GetCallerIdentity"),)
 _WIDTH = 8
 """Calls under way at once."""
+_RATES = {"route53": 4.0}
+"""Requests a second to services that take fewer of a whole account than a profile's `calls`: Route 53 takes five, of
+everybody together. An emulator is not asked more gently."""
 _STAYS_DOWN = 20.0
 """Seconds for which a service that did not answer is not asked again."""
 _GUARDED = ("before-call", "before-sign", "before-send")
@@ -251,6 +254,9 @@ class Aws:
                 for event in _GUARDED:
                     client.meta.events.register_first(event, guard)
                 client.meta.events.register("before-send", lambda **_: self._pace.wait())
+                if service in _RATES and not self.profile.aws.endpoint_url:
+                    own = Pace(_RATES[service])
+                    client.meta.events.register("before-send", lambda **_: own.wait())
                 self._clients[service, patience] = client
             return self._clients[service, patience]
 

@@ -2,9 +2,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSRequest
 
 from harness import masking
-from harness.aws import operations
+from harness.aws import operations, session
 from harness.aws.faults import Broken, Misconfigured, NoCredentials
 from harness.aws.operations import Operation, Refused, permit
 from harness.aws.session import Aws, Patience
@@ -209,3 +210,29 @@ def test_a_profile_may_declare_operations_for_its_own_checks() -> None:
     with pytest.raises(Refused, match="access is read-only"):
         permit("dynamodb", "PutItem", "read-only", own)
     assert permit("dynamodb", "PutItem", "read-write", own).mutating
+
+
+def test_route_53_is_asked_gently_but_in_an_emulator(
+    credentials: str, make_profile: MakeProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    class Recorded:
+        def __init__(self, rate: float) -> None:
+            self.rate = rate
+
+        def wait(self) -> None:
+            waited.append(self.rate)
+
+    monkeypatch.setattr(session, "Pace", Recorded)
+
+    def send(url: str, service: str, operation: str) -> list[float]:
+        waited.clear()
+        client = Aws(make_profile(url)).client(service)
+        request = AWSRequest(method="GET", url="https://example.com").prepare()
+        client.meta.events.emit(f"before-send.{service}.{operation}", request=request)
+        return waited
+
+    assert send("", "route53", "ListHostedZonesByName") == [50.0, 4.0]
+    assert send("http://127.0.0.1:9", "route53", "ListHostedZonesByName") == [50.0]
+    assert send("", "ecs", "DescribeServices") == [50.0]
