@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from harness.aws.faults import (
 )
 from harness.aws.rds import RdsInstance
 from harness.aws.resource import demanded
+from harness.aws.session import Aws, Patience
 from harness.aws.sqs import QueueState, SqsQueue
 from harness.aws.survey import FILE, Survey, read_one
 from harness.aws.survey import take as survey
@@ -187,7 +189,10 @@ def test_denied_is_an_error_that_names_the_action_and_beats_no_answer(
     make_profile: MakeProfile,
     stub: Callable[..., Any],
     http: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    hasty = partial(Aws, patience=Patience(connect=1, read=1, attempts=1))
+    monkeypatch.setattr("harness.aws.survey.Aws", hasty)
     identity = (
         "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1</Account>"
         "</GetCallerIdentityResult></GetCallerIdentityResponse>"

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,11 +151,34 @@ def test_no_credentials_are_found_out_quickly_where_the_metadata_service_swallow
     assert target.asked == 0
 
 
-def test_the_endpoint_may_come_from_the_environment(
-    stack_url: str, credentials: str, make_profile: MakeProfile, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_ECS"])
+def test_no_endpoint_of_the_environment_leads_astray(
+    stack_url: str,
+    credentials: str,
+    make_profile: MakeProfile,
+    monkeypatch: pytest.MonkeyPatch,
+    stub: AwsStub,
+    name: str,
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", stack_url)
-    assert Aws(make_profile()).identity().account == credentials
+    """The profile's endpoint is the only one: an emulator's left in a shell must not stand in for production."""
+    other = stub(lambda _: b"")
+    monkeypatch.setenv(name, other.url)
+    aws = Aws(make_profile(stack_url, account=credentials))
+    assert aws.identity().account == credentials
+    assert aws.call("ecs:ListTasks", "s", cluster="c")["taskArns"] == []
+    real: Any = Aws(make_profile()).client("ecs")
+    assert real.meta.endpoint_url == "https://ecs.us-east-1.amazonaws.com"
+    assert other.asked == 0
+
+
+def test_an_endpoint_of_the_shared_configuration_leads_nobody_astray(
+    credentials: str, make_profile: MakeProfile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "config"
+    path.write_text("[default]\nendpoint_url = http://127.0.0.1:9\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+    client: Any = Aws(make_profile()).client("sqs")
+    assert client.meta.endpoint_url == "https://sqs.us-east-1.amazonaws.com"
 
 
 def test_patience_is_bounded(aws: Aws) -> None:
@@ -167,8 +191,6 @@ def test_patience_is_bounded(aws: Aws) -> None:
 
 
 def test_the_table_of_operations_is_held_against_the_folder() -> None:
-    from pathlib import Path
-
     folder = Path(operations.__file__).parent
     declaring = {path.stem for path in folder.glob("*.py") if "\nOPERATIONS = (" in path.read_text()}
     assert declaring - {"control"} == set(operations.MODULES)
