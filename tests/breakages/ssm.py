@@ -29,7 +29,10 @@ def _another_account(world: World) -> None:
 
 BREAKAGES = (
     Breakage(
-        "a parameter is blank", f"ssm.has_a_value[{HOST}]", lambda world: _put(world, HOST, " "), ("is blank",)
+        "a parameter is blank",
+        f"ssm.has_a_value[{HOST}]",
+        lambda world: _put(world, HOST, " "),
+        ("is blank",),
     ),
     Breakage(
         "a password lies in a plain parameter",
