@@ -238,7 +238,10 @@ def test_an_unset_or_empty_variable_is_an_error_that_names_key_line_and_variable
     assert {(problem.key, problem.source.partition(":")[0]) for problem in caught.value.problems} == {
         ("app.path", "local.toml"),
         ("aws.endpoint_url", "local.toml"),
+        ("endpoints.http[0].url", "local.toml"),
+        ("endpoints.tcp[0].address", "local.toml"),
         ("gates.security.safety.advisories", "local.toml"),
+        ("journeys.domains[0].url", "local.toml"),
     }
     assert "needs the variable STOREFRONT" in caught.value.message
 
