@@ -172,7 +172,7 @@ class Aws:
         if self.profile.aws.account:
             self.identity()  # remembered by both
         view = copy(self)
-        view._shared = {}
+        view._shared = {}  # noqa: SLF001 - a copy of this very class
         return view
 
     def each(self, question: Callable[[T], R], about: Iterable[T]) -> "list[R | Fault]":
