@@ -5,7 +5,11 @@ import json
 from breakages.parts import Breakage, World
 
 SECRET = "storefront/staging/rds-credentials"
-LOGINS = ("rds.accepts_a_login[rds-staging]", "postgres.answers_in_time[rds-staging]")
+LOGINS = (
+    "rds.accepts_a_login[rds-staging]",
+    "postgres.answers_in_time[rds-staging]",
+    "postgres.has_connections_left[rds-staging]",
+)
 """They log in with what the secret holds."""
 
 
@@ -17,6 +21,13 @@ def _change(world: World, **values: object) -> None:
 
 def _schedule_deletion(world: World) -> None:
     world.owner("secretsmanager").delete_secret(SecretId=SECRET, RecoveryWindowInDays=7)
+
+
+def _make_anew(world: World) -> None:
+    client = world.owner("secretsmanager")
+    value = client.get_secret_value(SecretId=SECRET)["SecretString"]
+    client.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+    client.create_secret(Name=SECRET, SecretString=value)
 
 
 BREAKAGES = (
@@ -43,7 +54,7 @@ BREAKAGES = (
     Breakage(
         "a secret is not rotated",
         f"secrets.rotates_by_itself[{SECRET}]",
-        lambda world: world.owner("secretsmanager").cancel_rotate_secret(SecretId=SECRET),
+        _make_anew,
         ("is not rotated by Secrets Manager",),
         overrides=("secrets.secrets[0].rotation=true",),  # the first user's are rotated by hand
     ),
