@@ -44,6 +44,7 @@ class Secret(AwsResource):
 
     fixture: ClassVar[str] = "secret"
     uses: ClassVar[tuple[str, ...]] = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
+    parity: ClassVar[Mapping[str, str]] = {"rotation": "rotation"}
 
     name: str = Field(min_length=1)
     """Its name: ``storefront/staging/rds-credentials``."""

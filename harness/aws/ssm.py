@@ -28,6 +28,7 @@ class SsmParameter(AwsResource):
 
     fixture: ClassVar[str] = "ssm_parameter"
     uses: ClassVar[tuple[str, ...]] = ("ssm:GetParameters",)
+    parity: ClassVar[Mapping[str, str]] = {"type": "type"}
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_./-]+$")
     """Its name with its path: ``/storefront-staging/database/host``."""
