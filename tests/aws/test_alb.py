@@ -51,6 +51,8 @@ class Paged:
     def items(self, key: str, about: str, field: str, /, **parameters: Any) -> list[Any]:
         return list(self.call(key, about, **parameters)[field])
 
+    shared_items = items
+
     def each(self, question: Callable[[Any], Any], about: Any) -> list[Any]:
         found: list[Any] = []
         for thing in about:
