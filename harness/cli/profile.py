@@ -37,7 +37,7 @@ _Overrides = Annotated[
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_WIDE = 200
+_WIDE = 240
 """Columns where the output is no terminal and must not be cut to one."""
 
 
