@@ -74,7 +74,7 @@ def test_the_newest_of_each_in_the_order_of_the_questions(aws: Aws, owner: Owner
         None,
         Sample(7.0, now - 60),
     ]
-    assert aws.calls == {"cloudwatch:GetMetricData": 1}
+    assert aws.calls["cloudwatch:GetMetricData"] == 1
 
 
 def test_nothing_is_asked_where_nothing_is_wanted() -> None:

@@ -143,6 +143,7 @@ def test_retention_and_restorability(aws: Aws, owner: Owner) -> None:
     state = read(aws)
     assert state.restorable_at is None, "without backups there is nothing to restore from"
     assert rds_rules.retention_problem(INSTANCE, state) == "backups are kept for 0 days, declared are 7"
+    assert rds_rules.retention_problem(INSTANCE, GOOD) == ""
 
 
 def test_changes_that_wait(aws: Aws, owner: Owner) -> None:
