@@ -21,6 +21,7 @@ RESOURCES: dict[str, str] = {
     "endpoints.tcp": "harness.aws.endpoints:TcpEndpoint",
     "journeys.domains": "harness.aws.journey:DomainJourney",
     "logs.groups": "harness.aws.logs:LogGroup",
+    "quotas.limits": "harness.aws.quotas:QuotaLimit",
     "rds.instances": "harness.aws.rds:RdsInstance",
     "route53.zones": "harness.aws.route53:HostedZone",
     "secrets.secrets": "harness.aws.secrets:Secret",

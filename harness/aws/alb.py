@@ -88,16 +88,7 @@ class LoadBalancer(AwsResource):
     @classmethod
     def read(cls, aws: Aws, declared: Sequence["LoadBalancer"]) -> Read:
         """By name, twenty a call; then each one's listeners and attributes."""
-        found = by_name(
-            aws,
-            [item.name for item in declared],
-            lambda names: {
-                str(need(data, "LoadBalancerName", "elbv2:DescribeLoadBalancers", ", ".join(names))): data
-                for data in aws.items(
-                    "elbv2:DescribeLoadBalancers", _about(names), "LoadBalancers", Names=list(names)
-                )
-            },
-        )
+        found = load_balancers(aws, [item.name for item in declared])
         described = {name: data for name, data in found.items() if not isinstance(data, Fault)}
         states = aws.each(lambda data: _state(aws, data), described.values())
         return existing({**found, **dict(zip(described, states, strict=True))})
@@ -136,6 +127,26 @@ class LoadBalancerState:
 
 
 LoadBalancer.state_type = LoadBalancerState
+
+
+def load_balancers(aws: Aws, names: Iterable[str]) -> dict[str, Any]:
+    """The load balancers of these names that exist, as ELB describes them, or the fault; asked once, whoever asks."""
+    key = "elbv2:DescribeLoadBalancers"
+
+    def ask(names: Sequence[str]) -> dict[str, Any]:
+        found = aws.shared_items(key, _about(names), "LoadBalancers", Names=list(names))
+        return {str(need(data, "LoadBalancerName", key, ", ".join(names))): data for data in found}
+
+    return by_name(aws, names, ask)
+
+
+def listeners_of(aws: Aws, arn: str, about: str) -> list[Mapping[str, Any]]:
+    """A load balancer's listeners as ELB describes them; asked once, whoever asks.
+
+    Raises:
+        Fault: they cannot be described.
+    """
+    return aws.shared_items("elbv2:DescribeListeners", about, "Listeners", LoadBalancerArn=arn)
 
 
 def by_name(
@@ -180,7 +191,7 @@ def _state(aws: Aws, data: Mapping[str, Any]) -> LoadBalancerState:
         return need(data, field, key, about)
 
     arn, state = str(get("LoadBalancerArn")), get("State")
-    listeners = aws.items("elbv2:DescribeListeners", about, "Listeners", LoadBalancerArn=arn)
+    listeners = listeners_of(aws, arn, about)
     attributes = _attributes(aws, arn, about)
     logs = attributes.get("access_logs.s3.enabled") == "true"
     return LoadBalancerState(

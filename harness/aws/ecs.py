@@ -37,6 +37,13 @@ _CHECKS = (
 class EcsService(AwsResource):
     """``[[ecs.services]]``."""
 
+    parity: ClassVar[Mapping[str, str]] = {
+        "circuit_breaker": "circuit_breaker",
+        "rolls_back": "circuit_breaker",
+        "definition.cpu": "cpu",
+        "definition.memory": "memory",
+        "definition.health_checks": "",
+    }
     fixture: ClassVar[str] = "ecs_service"
     state_type: ClassVar[type] = ServiceState
     uses: ClassVar[tuple[str, ...]] = (
@@ -108,7 +115,7 @@ class EcsService(AwsResource):
         exist = [key for key, seen in described.items() if isinstance(seen, Described)]
         tasks = _running(aws, [asked[key] for key in exist])
         arns = sorted({seen.task_definition for seen in described.values() if isinstance(seen, Described)})
-        definitions = dict(zip(arns, aws.each(lambda arn: _definition(aws, arn), arns), strict=True))
+        definitions = dict(zip(arns, aws.each(lambda arn: definition_of(aws, arn), arns), strict=True))
         found: dict[str, ServiceState | Fault] = {}
         for key, seen in described.items():
             found[asked[key].id] = (
@@ -132,33 +139,51 @@ def _whole(
     return ServiceState(**fields, definition=definition, tasks=tasks, at=at)
 
 
-def _services(aws: Aws, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Described | Fault]:
-    """Cluster by cluster, ten a call."""
+def described(aws: Aws, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Mapping[str, Any] | Fault]:
+    """Those of the services (cluster, name) that exist, as ECS describes them; cluster by cluster, ten a call.
+
+    The same services are asked about once, whoever asks.
+    """
     chunks = [
         (cluster, chunk)
         for cluster in sorted({cluster for cluster, _ in asked})
         for chunk in _chunks([name for other, name in asked if other == cluster], _SERVICES_A_CALL)
     ]
-    found: dict[tuple[str, str], Described | Fault] = {}
+    found: dict[tuple[str, str], Mapping[str, Any] | Fault] = {}
     for (cluster, names), seen in zip(chunks, aws.each(lambda it: _describe(aws, *it), chunks), strict=True):
         for name in names:
-            if (state := seen if isinstance(seen, Fault) else seen.get(name)) is not None:
-                found[cluster, name] = state
+            if (data := seen if isinstance(seen, Fault) else seen.get(name)) is not None:
+                found[cluster, name] = data
     return found
 
 
-def _describe(aws: Aws, cluster: str, names: Sequence[str]) -> dict[str, Described]:
+def _services(aws: Aws, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Described | Fault]:
+    found = described(aws, asked)
+    states = aws.each(lambda key: _understood(key[0], found[key]), found)
+    return dict(zip(found, states, strict=True))
+
+
+def _understood(cluster: str, data: Mapping[str, Any] | Fault) -> Described:
+    if isinstance(data, Fault):
+        raise data
+    return ecs_state.described(cluster, data)
+
+
+def _describe(aws: Aws, cluster: str, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """The services of these names, at most ten, that the cluster has."""
     key, about = "ecs:DescribeServices", f"{', '.join(names)} in cluster {cluster}"
     try:
-        answer = aws.call(key, about, cluster=cluster, services=list(names), include=["TAGS"])
+        answer = aws.shared_call(key, about, cluster=cluster, services=list(names), include=["TAGS"])
     except Absent:
         return {}
     for failure in answer.get("failures", ()):
         if failure.get("reason") != "MISSING":
             raise Broken(f"{key} on {about}: {failure.get('reason')}", hint="see the reason; run again")
-    states = (ecs_state.described(cluster, data) for data in need(answer, "services", key, about))
-    return {state.service: state for state in states if state.status != "INACTIVE"}
+    return {
+        str(need(data, "serviceName", key, about)): data
+        for data in need(answer, "services", key, about)
+        if need(data, "status", key, about) != "INACTIVE"
+    }
 
 
 def _running(aws: Aws, services: Sequence[EcsService]) -> dict[tuple[str, str], tuple[Task, ...] | Fault]:
@@ -210,7 +235,12 @@ def _tasks(aws: Aws, cluster: str, arns: Sequence[str]) -> dict[str, Task]:
     return {str(data["taskArn"]): task for data, task in tasks}
 
 
-def _definition(aws: Aws, arn: str) -> Definition:
+def definition_of(aws: Aws, arn: str) -> Definition:
+    """A task definition, asked for once a run.
+
+    Raises:
+        Fault: it cannot be described.
+    """
     key, about = "ecs:DescribeTaskDefinition", f"task definition {revision(arn)}"
     answer = aws.shared_call(key, about, taskDefinition=arn)
     return ecs_state.definition(need(answer, "taskDefinition", key, about), about)

@@ -25,6 +25,7 @@ MODULES = (
     "journey",
     "logs",
     "metrics",
+    "quotas",
     "rds",
     "route53",
     "secrets",
