@@ -29,7 +29,7 @@ OPERATIONS = (
     Operation("service-quotas", "ListServiceQuotas", emulated=False),
     Operation("service-quotas", "ListAWSDefaultServiceQuotas", emulated=False),
     Operation("route53", "GetAccountLimit", emulated=False),
-    Operation("ecs", "DescribeClusters"),
+    Operation("ecs", "DescribeClusters", emulated=False),  # asked for a quota alone, whose limit cannot be had there
 )
 _APPLIED, _DEFAULTS = "service-quotas:ListServiceQuotas", "service-quotas:ListAWSDefaultServiceQuotas"
 _LIMITS = (_APPLIED, _DEFAULTS)
