@@ -29,8 +29,9 @@ OPERATIONS = (
     Operation("service-quotas", "ListServiceQuotas", emulated=False),
     Operation("service-quotas", "ListAWSDefaultServiceQuotas", emulated=False),
     Operation("route53", "GetAccountLimit", emulated=False),
-    Operation("ecs", "DescribeClusters", emulated=False),  # asked for a quota alone, whose limit cannot be had there
+    Operation("ecs", "DescribeClusters", emulated=False),
 )
+"""Clusters are asked about for a quota alone, whose limit the stand-in cannot show."""
 _APPLIED, _DEFAULTS = "service-quotas:ListServiceQuotas", "service-quotas:ListAWSDefaultServiceQuotas"
 _LIMITS = (_APPLIED, _DEFAULTS)
 _A_PAGE = 100
