@@ -37,7 +37,7 @@ class Asked:
 
 @dataclass
 class Proxy:
-    """`asked` is every request that came, retries included; `fault` may answer one: (status, headers, body)."""
+    """`asked` is every request that came, retries included; `fault` may answer one: (status, headers, body), or `CLOSED`."""
 
     url: str
     target: str
@@ -73,8 +73,8 @@ def identify(method: str, path: str, headers: Any, body: bytes) -> Asked:
         return Asked(service, target.rpartition(".")[2], key)
     if match := re.fullmatch(r"/service/[^/]+/operation/(\w+)", path):
         return Asked(service, match[1], key)
-    if match := re.search(rb"(?:^|&)Action=(\w+)", body):
-        return Asked(service, match[1].decode(), key)
+    if action := re.search(rb"(?:^|&)Action=(\w+)", body):
+        return Asked(service, action[1].decode(), key)
     plain = urllib.parse.urlsplit(path).path
     for verb, pattern, name in _routes(service) if service else ():
         if verb == method and pattern.fullmatch(plain):
@@ -92,6 +92,10 @@ def throttled(asked: Asked) -> tuple[int, dict[str, str], bytes]:
         return 400, {"Content-Type": "text/xml"}, body
     body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
     return 400, {"Content-Type": "application/x-amz-json-1.0"}, body
+
+
+CLOSED: tuple[int, dict[str, str], bytes] = (0, {}, b"")
+"""No answer at all: the connection is closed."""
 
 
 def unavailable(_: Asked) -> tuple[int, dict[str, str], bytes]:
@@ -116,7 +120,7 @@ def recording(target: str) -> Iterator[Proxy]:
             answer = proxy.fault(asked)
             if answer is None:
                 answer = self._forward(body)
-            if answer is None:
+            if answer is None or answer is CLOSED:
                 self.close_connection = True
                 return
             status, headers, data = answer

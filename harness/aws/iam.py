@@ -1,6 +1,6 @@
 """The least IAM policy that a profile's gates need, made of what its checks declare and of nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from harness.aws.operations import Operation, operations, own_operation
@@ -17,7 +17,6 @@ SCOPED = frozenset(
         "ecr:DescribeImageScanFindings",
         "secretsmanager:DescribeSecret",
         "secretsmanager:GetSecretValue",
-        "sns:GetSubscriptionAttributes",
         "sns:GetTopicAttributes",
         "sns:ListSubscriptionsByTopic",
         "sns:Publish",
@@ -32,7 +31,7 @@ SCOPED = frozenset(
 )
 """Actions that are allowed on the declared resources alone. The others describe or list, which IAM allows on ``*`` or
 on resources whose names are not known beforehand (a task, a snapshot)."""
-_STATEMENTS = (
+_STATEMENTS: tuple[tuple[str, Callable[[Operation], bool]], ...] = (
     ("GonogoReads", lambda row: not row.mutating and not row.diagnosis),
     ("GonogoProbes", lambda row: row.mutating),
     ("GonogoDiagnoses", lambda row: row.diagnosis and not row.mutating),

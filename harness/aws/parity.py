@@ -31,10 +31,13 @@ class Side:
             if isinstance(item, AwsResource) and item.parity
         }
 
-    def state(self, item: AwsResource) -> dict[str, Any] | None:
-        """What was found of a resource, without the environment's name."""
-        found = self.survey.states.get(item.fixture, {}).get(item.id)
-        return None if found is None else dict(neutral(found, self.profile.name))
+    def state(self, item: AwsResource) -> Any | None:  # noqa: ANN401 - a kind's state, as JSON
+        """What was found of a resource."""
+        return self.survey.states.get(item.fixture, {}).get(item.id)
+
+    def neutral(self, value: Any) -> Any:  # noqa: ANN401 - a value of a state
+        """A value without the environment's name."""
+        return neutral(value, self.profile.name)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Drift:
     there: Any
 
     def __str__(self) -> str:
+        if self.attribute == "existence":
+            return f"{self.home} exists {'here' if self.here else 'there'} only"
         return f"{self.home}: {self.attribute.replace('_', ' ')} is {_show(self.here)} here, {_show(self.there)} there"
 
 
@@ -75,9 +80,16 @@ def compare(here: Side, there: Side) -> Comparison:
             compared += 1
             if declared and _says(mine[key], declared, here) != _says(theirs[key], declared, there):
                 continue
-            if one.get(attribute) != other.get(attribute):
-                drifts.append(Drift(mine[key].home, attribute, one.get(attribute), other.get(attribute)))
+            ours, others = _at(one, attribute), _at(other, attribute)
+            if here.neutral(ours) != there.neutral(others):
+                drifts.append(Drift(mine[key].home, attribute.rpartition(".")[2], ours, others))
     return Comparison(len(shared), compared, tuple(drifts))
+
+
+def _at(state: Any, attribute: str) -> Any:  # noqa: ANN401 - a value of a state
+    for part in attribute.split("."):
+        state = state[part]  # every attribute of a kind's `parity` is one of its state's
+    return state
 
 
 def _says(item: AwsResource, key: str, side: Side) -> Any:  # noqa: ANN401 - a value of a profile

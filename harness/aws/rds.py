@@ -50,6 +50,16 @@ class Migrations(Section):
 class RdsInstance(AwsResource):
     """``[[rds.instances]]``."""
 
+    parity: ClassVar[Mapping[str, str]] = {
+        "engine": "engine",
+        "engine_version": "engine_version",
+        "instance_class": "instance_class",
+        "multi_az": "multi_az",
+        "deletion_protection": "deletion_protection",
+        "encrypted": "encrypted",
+        "backup_days": "backup_days",
+        "publicly_accessible": "publicly_accessible",
+    }
     fixture: ClassVar[str] = "rds_instance"
     uses: ClassVar[tuple[str, ...]] = (
         "rds:DescribeDBInstances",

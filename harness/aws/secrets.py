@@ -17,24 +17,10 @@ from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Outcome, Phase
-from harness.profile import Profile
 from harness.profile.schema import Duration
 from harness.profile.units import write_duration
 
 OPERATIONS = (Operation("secretsmanager", "DescribeSecret"), Operation("secretsmanager", "GetSecretValue"))
-_NOT_SECRET = frozenset(
-    {
-        "dbclusteridentifier",
-        "dbinstanceidentifier",
-        "dbname",
-        "engine",
-        "host",
-        "masterarn",
-        "port",
-        "username",
-    }
-)
-"""What the JSON of a database secret says beside its secret (as the rotation functions of Secrets Manager write it)."""
 _UNDECIPHERABLE = frozenset({"DecryptionFailure", "InvalidRequestException"})
 """The secret is there, its value cannot be had: its KMS key is disabled, deleted, or refuses."""
 
@@ -125,12 +111,11 @@ def look(aws: Aws, secret: Secret) -> SecretState:
     if not deleted:
         value, unreadable = _value(aws, secret)
     text = value.get("SecretString", "")
-    keep_secret(aws.profile, text)
     changed, counted = _changed(described, value, secret.home)
     return SecretState(
         name=secret.name,
         unreadable=unreadable,
-        missing_keys=tuple(key for key in secret.keys if not _filled(aws.profile, text).get(key)),
+        missing_keys=tuple(key for key in secret.keys if not _filled(text).get(key)),
         rotation=bool(described.get("RotationEnabled")),
         changed=changed.timestamp(),
         counted=counted,
@@ -153,7 +138,7 @@ def _value(aws: Aws, secret: Secret) -> tuple[Mapping[str, Any], str]:
     return answer, ""
 
 
-def _filled(profile: Profile, text: str) -> dict[str, bool]:
+def _filled(text: str) -> dict[str, bool]:
     """Which keys of a JSON object have a value; none where the text is not one."""
     try:
         data = json.loads(text)
@@ -161,9 +146,6 @@ def _filled(profile: Profile, text: str) -> dict[str, bool]:
         return {}
     if not isinstance(data, dict):
         return {}
-    for key, value in data.items():
-        if isinstance(value, str) and key.lower() not in _NOT_SECRET:
-            keep_secret(profile, value)
     return {key: value not in (None, "") for key, value in data.items()}
 
 
@@ -179,15 +161,6 @@ def _changed(described: Mapping[str, Any], value: Mapping[str, Any], about: str)
         return described["LastChangedDate"], "last change of the secret"
     key = "secretsmanager:DescribeSecret"
     return need(described, "CreatedDate", key, about), "creation of the secret"
-
-
-def keep_secret(profile: Profile, text: str) -> None:
-    """Have a value masked from now on; not one that the profile's own names tell, or masking would hide those."""
-    names = (
-        f"{item.id}\n{getattr(item, 'home', '')}" for group in profile.resources.values() for item in group
-    )
-    if text and not any(text in name for name in names):
-        masking.register(text)
 
 
 def too_old(secret: Secret, state: SecretState) -> bool:

@@ -128,7 +128,7 @@ class Aws:
         with self._noticing(operation), reading(operation.action, about):
             answer: dict[str, Any] = _method(client, operation)(**parameters)
         genuine(answer, action=operation.action, resource=about)
-        keep_secret(answer)
+        keep_secrets(self.profile, answer)
         return answer
 
     def items(self, key: str, about: str, field: str, /, **parameters: object) -> list[Any]:
@@ -147,7 +147,7 @@ class Aws:
         self.calls[key] += len(pages)
         for page in pages:
             genuine(page, action=operation.action, resource=about)
-            keep_secret(page)
+            keep_secrets(self.profile, page)
             found.extend(need(page, field, key, about))
         return found
 
@@ -306,24 +306,49 @@ def need(answer: Mapping[str, Any], field: str, key: str, about: str) -> Any:  #
 
 
 _HARMLESS = frozenset(
-    {"username", "user", "host", "port", "dbname", "database", "engine", "dbinstanceidentifier"}
+    {
+        "database",
+        "dbclusteridentifier",
+        "dbinstanceidentifier",
+        "dbname",
+        "engine",
+        "host",
+        "masterarn",
+        "port",
+        "user",
+        "username",
+    }
 )
-"""Keys of a secret's JSON whose values are no secrets: masking them would hide where a database is."""
+"""What the JSON of a database secret says beside its secret (as the rotation functions of Secrets Manager write it):
+masking that would hide where a database is."""
 
 
-def keep_secret(answer: Mapping[str, Any]) -> None:
-    """Register what an answer of Secrets Manager or SSM holds that must not be said, whoever asked for it."""
+def keep_secret(profile: Profile, text: str) -> None:
+    """Have a value masked from now on; not one that the profile's own names tell, or masking would hide those."""
+    names = (
+        f"{item.id}\n{getattr(item, 'home', '')}" for group in profile.resources.values() for item in group
+    )
+    if text and not any(text in name for name in names):
+        masking.register(text)
+
+
+def keep_secrets(profile: Profile, answer: Mapping[str, Any]) -> None:
+    """Have masked what an answer of Secrets Manager or SSM holds that must not be said, whoever asked for it."""
+    for secret in _secrets(answer):
+        keep_secret(profile, secret)
+
+
+def _secrets(answer: Mapping[str, Any]) -> Iterator[str]:
     for holder in (answer, *answer.get("SecretValues", ())):
         if isinstance(text := holder.get("SecretString"), str):
-            masking.register(text)
-            for value in _secret_values(text):
-                masking.register(value)
+            yield text
+            yield from _values(text)
     for parameter in (answer.get("Parameter", {}), *answer.get("Parameters", ())):
         if parameter.get("Type") == "SecureString" and isinstance(parameter.get("Value"), str):
-            masking.register(parameter["Value"])
+            yield parameter["Value"]
 
 
-def _secret_values(text: str) -> Iterator[str]:
+def _values(text: str) -> Iterator[str]:
     try:
         data = json.loads(text)
     except ValueError:

@@ -1,6 +1,6 @@
 """SQS: queues and their dead letters; `harness.aws.probe` sends a probe message through one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -40,6 +40,15 @@ FRESH = 900.0
 class SqsQueue(AwsResource):
     """``[[sqs.queues]]``."""
 
+    parity: ClassVar[Mapping[str, str]] = {
+        "fifo": "",
+        "visibility": "visibility",
+        "retention": "retention",
+        "encryption": "encryption",
+        "max_receives": "max_receives",
+        "deduplication": "deduplication",
+        "throughput": "throughput",
+    }
     fixture: ClassVar[str] = "sqs_queue"
     uses: ClassVar[tuple[str, ...]] = (*USES, *metrics.USES, "sqs:SendMessage", *PROBING)
 

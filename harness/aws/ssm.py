@@ -11,8 +11,7 @@ from pydantic import Field, model_validator
 from harness.aws.faults import Broken, Denied, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
-from harness.aws.secrets import keep_secret
-from harness.aws.session import Aws, need
+from harness.aws.session import Aws, keep_secret, need
 from harness.model import Phase
 from harness.profile.schema import Duration
 

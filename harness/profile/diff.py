@@ -12,6 +12,9 @@ DECLARED = "declared"
 ENVIRONMENT = "<env>"
 """Stands for the environment's own name in what is compared."""
 
+_NO_DEVICE = r"(?!/(?:null|zero|full|u?random|shm|tty|fd|std(?:in|out|err))\b)"
+"""The dev in ``/dev/null`` is nobody's environment."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -59,7 +62,9 @@ def neutral(value: Any, name: str) -> Any:  # noqa: ANN401 - a value of a profil
     """A value in which the environment's name, as a word of its own, reads as ``<env>``."""
     match value:
         case str():
-            return re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", ENVIRONMENT, value)
+            return re.sub(
+                rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9]){_NO_DEVICE}", ENVIRONMENT, value
+            )
         case Mapping():
             return {neutral(key, name): neutral(item, name) for key, item in value.items()}
         case list() | tuple():

@@ -11,7 +11,7 @@ from harness import masking
 from harness.aws import secrets
 from harness.aws.faults import Absent, Broken, Denied, Fault
 from harness.aws.secrets import Secret, SecretState
-from harness.aws.session import Aws
+from harness.aws.session import Aws, keep_secrets
 from harness.aws.sqs import SqsQueue
 from harness.model import Phase
 from harness.profile.schema import FROM_FILE
@@ -169,14 +169,8 @@ def test_missing_keys(make_profile: Callable[..., Any], text: str, missing: tupl
 def test_what_everybody_knows_is_not_masked(make_profile: Callable[..., Any]) -> None:
     """A secret that holds what stands in the profile must not make the profile's names unreadable."""
     data = {"username": "storefront", "engine": "postgres", "host": "db.example.com", "project": "work-queue"}
-    canned: Any = Canned(
-        make_profile("", SqsQueue(queue="work-queue-1")),
-        {
-            "secretsmanager:DescribeSecret": {"CreatedDate": NOW},
-            "secretsmanager:GetSecretValue": {"SecretString": json.dumps({**data, "token": "Zq7xToken"})},
-        },
-    )
-    secrets.look(canned, SECRET)
+    answer = {"SecretString": json.dumps({**data, "token": "Zq7xToken"})}
+    keep_secrets(make_profile("", SqsQueue(queue="work-queue-1")), answer)
     said = "storefront postgres db.example.com work-queue-1"
     assert masking.mask(said) == said
     assert masking.mask("it is Zq7xToken") == f"it is {masking.MASK}"

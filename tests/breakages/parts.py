@@ -137,9 +137,19 @@ def run_gate(
     *,
     phase: Phase = Phase.PRE_DEPLOY,
     images: Sequence[tuple[str, str]] = (),
+    counterparts: tuple[Profile, ...] = (),
 ) -> dict[str, CheckResult]:
     """Run the integration gate's session as the supervisor does; its results by id without the gate's name."""
-    context = GateContext("run-1", "integration", phase, world.profile, folder, folder / "run", dict(images))
+    context = GateContext(
+        "run-1",
+        "integration",
+        phase,
+        world.profile,
+        folder,
+        folder / "run",
+        dict(images),
+        counterparts=counterparts,
+    )
     context.work.mkdir(parents=True)
     child, _ = session.start(context, os.environ)
     try:

@@ -7,9 +7,20 @@ from typing import Any
 
 import pytest
 
-from breakages.parts import PROFILE, SETTLE, world
+from aws_parts import owner_of
+from harness import local
+from harness.gates import tables
+from harness.profile.loader import load_profile
+from own_tmp import own_tmp  # noqa: F401 - a fixture
 from product_parts import Product
 
+PROFILE = """
+extends = "local"
+[phases]
+pre-deploy = [["integration"]]
+[gates.integration]
+settle = "2s"
+"""
 AWS_KEY = "canary+aws/wJalrXUtnFEMIK7MDENG0001"
 API_TOKEN = "canary-api-9f8e7d6c5b4a"
 SECURE = "canary-secure-string-77aa"
@@ -23,7 +34,7 @@ import warnings
 from harness.aws.session import Aws
 from harness.fixtures import Check
 
-SECRET, PARAMETER = "storefront/staging/careless", "/storefront-staging/careless"
+SECRET, PARAMETER = "storefront/local/careless", "/storefront-local/careless"
 
 
 def read(aws: Aws) -> tuple[str, str]:
@@ -60,55 +71,57 @@ def everything(root: Path) -> bytes:
 
 
 @pytest.mark.parametrize("well", [True, False], ids=["a run that goes well", "a run that fails"])
-def test_no_planted_secret_is_said_anywhere(
-    stack_url: str,
-    credentials: str,
-    owner: Callable[[str], Any],
-    database: Any,
-    tmp_path: Path,
-    well: bool,
-) -> None:
+def test_no_planted_secret_is_said_anywhere(tmp_path: Path, own_tmp: Path, well: bool) -> None:  # noqa: F811
     root = tmp_path / "repository"
     (root / "profiles").mkdir(parents=True)
-    text = PROFILE.format(account=credentials, url=stack_url, settle=SETTLE)
-    allowed = '[gates.integration]\nexclude_markers = ["destructive"]'
-    text = text.replace("[gates.integration]", allowed)
-    (root / "profiles" / "broken.toml").write_text(text)
-    with world(tmp_path, credentials, stack_url, owner, database) as made:
-        owner("secretsmanager").create_secret(
-            Name="storefront/staging/careless", SecretString=json.dumps({"api_token": API_TOKEN})
-        )
-        owner("ssm").put_parameter(Name="/storefront-staging/careless", Value=SECURE, Type="SecureString")
+    (root / "profiles" / "mine.toml").write_text(PROFILE)
+    profile = load_profile("mine", tables(), folder=root / "profiles", environ={})
+    with local.running(profile, tmp_path / "stand-in") as info:
+        owner = owner_of(info.environ["AWS_ENDPOINT_URL"], "000000000000")
+        planted = _plant(owner)
         if not well:
-            _break(owner, made)
+            _break(owner, planted)
             (root / "suites" / "integration").mkdir(parents=True)
             (root / "suites" / "integration" / "test_careless.py").write_text(LEAKING)
-        keys = {"AWS_ACCESS_KEY_ID": credentials, "AWS_SECRET_ACCESS_KEY": AWS_KEY}
         done = Product(root).gate(
-            "broken", "--set", "app.path=.", environ={**keys, "AWS_EC2_METADATA_DISABLED": "true"}
+            "mine", "--stand-in", str(tmp_path / "stand-in"), environ={"AWS_SECRET_ACCESS_KEY": AWS_KEY}
         )
-    assert done.code in ((0, 11) if well else (12,)), done.stdout + done.stderr
+    assert done.code == (0 if well else 12), done.stdout + done.stderr
     if not well:
         assert done.results["integration.careless.raises_it"].outcome == "error"
         assert "****" in done.results["integration.careless.asserts_it"].reason
+        assert "integration.ecs.running_count[api-service-local]" in done.not_passed
     said = everything(root / "reports") + done.stdout.encode() + done.stderr.encode()
     assert b"allure" in said
-    for secret in (AWS_KEY, API_TOKEN, SECURE, PRINTED, database.password):
+    for secret in (AWS_KEY, API_TOKEN, SECURE, PRINTED, planted):
         for form in (secret, json.dumps(secret)[1:-1]):
             assert form.encode() not in said, f"{secret} was said"
 
 
-def _break(owner: Callable[[str], Any], made: Any) -> None:
-    """A wrong password, and secrets in what AWS says of why things stopped."""
-    ecs, service = owner("ecs"), made.plan.services[0]
-    while not (tasks := ecs.list_tasks(cluster=service.cluster, serviceName=service.name)["taskArns"]):
+def _plant(owner: Callable[[str], Any]) -> str:
+    """More secrets beside the database's password, which is returned."""
+    manager = owner("secretsmanager")
+    held = json.loads(manager.get_secret_value(SecretId="storefront/local/rds-credentials")["SecretString"])
+    manager.create_secret(Name="storefront/local/careless", SecretString=json.dumps({"api_token": API_TOKEN}))
+    owner("ssm").put_parameter(Name="/storefront-local/careless", Value=SECURE, Type="SecureString")
+    return str(held["password"])
+
+
+def _break(owner: Callable[[str], Any], password: str) -> None:
+    """A task that stopped, and secrets in what AWS and the logs say of it."""
+    ecs = owner("ecs")
+    cluster, service = "storefront-cluster-local", "api-service-local"
+    while not (tasks := ecs.list_tasks(cluster=cluster, serviceName=service)["taskArns"]):
         pass
-    reason = f"exited: could not log in with password={PRINTED} as {made.database.password}"
-    ecs.stop_task(cluster=service.cluster, task=tasks[0], reason=reason)
-    logs = owner("logs")
-    stream = logs.describe_log_streams(logGroupName=service.log_group)["logStreams"][0]["logStreamName"]
+    ecs.stop_task(
+        cluster=cluster,
+        task=tasks[0],
+        reason=f"exited: could not log in with password={PRINTED} as {password}",
+    )
+    logs, group = owner("logs"), f"/ecs/{service}"
+    stream = logs.describe_log_streams(logGroupName=group)["logStreams"][0]["logStreamName"]
     logs.put_log_events(
-        logGroupName=service.log_group,
+        logGroupName=group,
         logStreamName=stream,
         logEvents=[{"timestamp": 1, "message": f"connecting to postgres://app:{PRINTED}@db/x"}],
     )
