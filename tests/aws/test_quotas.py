@@ -480,7 +480,7 @@ def test_messages_in_flight_for_real(
     assert found.room == Fraction(119_999, 120_000)
     assert state(aws, name="sqs-in-flight", queue="quiet").used == 0
     assert state(aws, name="sqs-in-flight", limit=4).room == Fraction(3, 4)
-    with pytest.raises(Absent, match="sqs-in-flight-gone .* does not exist"):
+    with pytest.raises(Absent, match=r"sqs-in-flight-gone .* does not exist"):
         state(aws, name="sqs-in-flight", queue="gone")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.aws.endpoints import HttpEndpoint, TcpEndpoint
 from harness.aws.journey import DomainJourney
 from harness.gates import plan
 from harness.gates.load import LoadConfig
@@ -149,14 +150,19 @@ def test_web_and_api_are_probed(load: Load, name: str) -> None:
 
 
 def test_each_environment_declares_the_same_things(load: Load, tables: Tables) -> None:
-    """Parity: what differs is a number or a name, never what is there. Journeys change something: not in production."""
+    """Parity: what differs is a number or a name, never what is there. Journeys change something: not in production;
+    the stand-in has neither Redis nor OpenSearch, so the local endpoints are the example's programs."""
+    theirs = (DomainJourney, TcpEndpoint, HttpEndpoint)
 
     def shape(name: str) -> list[str]:
-        declared = [item for item in load(name).of(Resource) if not isinstance(item, DomainJourney)]
+        declared = [item for item in load(name).of(Resource) if not isinstance(item, theirs)]
         domain = f"{name}.example.com"  # production's is the bare one
         return [item.id.replace(domain, "example.com").replace(name, "ENV") for item in declared]
 
     assert len(tables.resources) >= 3
     assert {tuple(shape(name)) for name in ENVIRONMENTS} == {tuple(shape("prod"))}
+    reached = {name: {item.id for item in load(name).of(TcpEndpoint)} for name in ENVIRONMENTS}
+    away = {name: {"redis", "opensearch"} for name in ENVIRONMENTS if name != "local"}
+    assert reached == {"local": {"api"}, **away}
     made = {name: load(name).of(DomainJourney) for name in ENVIRONMENTS}
     assert [name for name, journeys in made.items() if not journeys] == ["prod"]
