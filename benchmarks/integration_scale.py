@@ -19,8 +19,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests")]
 
-from recording_proxy import Proxy, recording  # noqa: E402
-
 from harness import local  # noqa: E402
 from harness.gates import tables  # noqa: E402
 from harness.gates.context import GateContext  # noqa: E402
@@ -28,6 +26,7 @@ from harness.model import Phase  # noqa: E402
 from harness.profile import Profile  # noqa: E402
 from harness.profile.loader import bind, load_profile  # noqa: E402
 from harness.run import session  # noqa: E402
+from recording_proxy import Proxy, recording  # noqa: E402
 
 LIMIT = 5.0
 """The most that ten times the size may cost in time."""

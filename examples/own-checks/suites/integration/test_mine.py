@@ -20,7 +20,9 @@ def test_every_topic_is_declared(aws: Aws, profile: Profile, check: Check) -> No
     check.measure("topics", len(ours), Unit.COUNT)
     if not ours:
         check.skip(
-            Cause.ABSENT, "the account has no topic of ours", hint="deploy the messaging stack, then run again"
+            Cause.ABSENT,
+            "the account has no topic of ours",
+            hint="deploy the messaging stack, then run again",
         )
     declared = {topic.id for topic in profile.resources.get("sns.topics", ())}
     forgotten = [name for name in ours if name not in declared]
