@@ -19,7 +19,7 @@ from harness.profile.schema import Duration
 OPERATIONS = (
     Operation("cloudformation", "DescribeStacks"),
     # Detecting drift compares and changes nothing: AWS lists the action among the reads, so production allows it.
-    Operation("cloudformation", "DetectStackDrift"),
+    Operation("cloudformation", "DetectStackDrift", beside=("cloudformation:DetectStackResourceDrift",)),
     Operation("cloudformation", "DescribeStackDriftDetectionStatus"),
     Operation("cloudformation", "DescribeStackResourceDrifts"),
     Operation("cloudformation", "DescribeStackEvents", diagnosis=True),

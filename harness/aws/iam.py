@@ -75,6 +75,7 @@ def policy(profile: Profile, counterparts: Iterable[Profile] = ()) -> dict[str, 
             scoped = {row.action for row in mine if row.action in SCOPED and _service(row) == service}
             statements.append(_allow(f"{sid}{service.capitalize()}", scoped, arns[service]))
         free = {row.action for row in mine if row.action not in SCOPED or not arns.get(_service(row))}
+        free.update(action for row in mine for action in row.beside)
         if free:
             statements.append(_allow(sid, free, ["*"]))
     return {"Version": "2012-10-17", "Statement": statements}

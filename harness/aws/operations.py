@@ -59,6 +59,8 @@ class Operation:
     mutating: bool = False
     iam: str = ""
     """The IAM action that allows it, where it is not called like the operation."""
+    beside: tuple[str, ...] = ()
+    """Further IAM actions that AWS demands for it."""
     diagnosis: bool = False
     """Asked only after a check has failed, to say why."""
     emulated: bool = True

@@ -15,8 +15,9 @@ def test_committed(context: GateContext, check: Check) -> None:
     known = next((subject for subject in context.subjects if subject.name == SOURCE), None)
     if known is not None and dict(known.digest) != dict(found.subject.digest):
         check.diagnose([f"changed: {name}" for name in found.changed[:20]])
+        named = f" (not committed now: {', '.join(found.changed[:3])})" if found.changed else ""
         check.error(
-            "the source changed while the run was under way, so no one tree was proven",
+            f"the source changed while the run was under way, so no one tree was proven{named}",
             hint="run again and leave the tree alone meanwhile; a test that writes into it needs another folder",
         )
     if not found.dirty:
