@@ -56,8 +56,8 @@ def run_open(plan: Plan, rate: float, sender: Sender, recorder: Recorder, meter:
         counted = index >= plan.warm_up_arrivals
         if slots.free_count() > 0:
             slots.spawn(_one, sender, recorder, due, counted)
-        else:
-            recorder.dropped += counted
+        elif counted:
+            recorder.drop(due)
     gevent.sleep(max(0.0, (origin + round(total * period) - now()) / 1e9))
     meter.stop()
     slots.join(timeout=plan.timeout + _DRAIN)

@@ -55,7 +55,7 @@ class Latencies:
             self._least = value
         if self._most is None or value > self._most:
             self._most = value
-        self._buckets[ceil(log(value) / _LOG)] += 1
+        self._buckets[bucket(value)] += 1
         if self._raw is not None:
             self._raw.append(value)
             if self._count > self._keep:
@@ -86,8 +86,18 @@ class Latencies:
         for index in sorted(self._buckets):
             seen += self._buckets[index]
             if seen >= rank:
-                return min(ceil(_GROWTH**index), self._most or 0)
+                return min(upper_end(index), self._most or 0)
         raise AssertionError("a rank is at most the count")  # pragma: no cover
+
+
+def bucket(value: int) -> int:
+    """The index of the bucket that a time of at least 1 ns belongs to."""
+    return ceil(log(value) / _LOG)
+
+
+def upper_end(index: int) -> int:
+    """The longest time that a bucket holds, in whole nanoseconds."""
+    return ceil(_GROWTH**index)
 
 
 def rank_of(count: int, percent: int) -> int:

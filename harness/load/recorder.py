@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 
-from harness.load.latency import Latencies
+from harness.load.latency import Latencies, bucket
 from harness.load.plan import Plan, nanoseconds
 from harness.load.result import SCHEMA, Kind, LoadResult, Seen
+from harness.load.windows import Timeline
 from harness.masking import mask
 
 SHOWN = 5
@@ -37,6 +38,7 @@ class Recorder:
         self.failures: Counter[Kind] = Counter()
         self.statuses: Counter[int] = Counter()
         self._latency, self._service_time, self._lag = Latencies(), Latencies(), Latencies()
+        self._timeline = Timeline(nanoseconds(plan.duration), planned=plan.rate is not None)
         self._timeout = nanoseconds(plan.timeout)
         self._late_after = nanoseconds(plan.late_after)
         self._slowest: list[tuple[int, int, Seen]] = []
@@ -56,6 +58,12 @@ class Recorder:
         self._lag.add(lag)
         self.late += lag > self._late_after
         self._last = max(self._last, actual)
+        self._timeline.due(intended - self._origin, actual - self._origin)
+
+    def drop(self, intended: int) -> None:
+        """A counted arrival found no free slot."""
+        self.dropped += 1
+        self._timeline.dropped(intended - self._origin)
 
     def finish(self, intended: int, actual: int, ended: int, answer: Answer) -> None:
         """A counted request is over."""
@@ -85,6 +93,10 @@ class Recorder:
         if answer.kind in {None, Kind.TIMEOUT}:
             self._latency.add(latency)
             self._service_time.add(took)
+            due, taken = intended - self._origin, (bucket(max(latency, 1)), bucket(max(took, 1)))
+            self._timeline.timed(due, *taken, timed_out=timed_out)
+        else:
+            self._timeline.failed(intended - self._origin)
         entry = (latency, -next(self._order), seen)
         if len(self._slowest) < SHOWN:
             heapq.heappush(self._slowest, entry)
@@ -121,4 +133,5 @@ class Recorder:
                 seen for _, _, seen in sorted(self._slowest, key=lambda entry: entry[:2], reverse=True)
             ),
             first_failures=tuple(self._first_failures),
+            windows=self._timeline.windows(),
         )

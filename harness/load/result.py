@@ -9,8 +9,9 @@ from pathlib import Path
 
 from harness.errors import ToolError
 from harness.load.latency import Latency
+from harness.load.windows import MOST, Windows
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Kind(StrEnum):
@@ -54,6 +55,7 @@ class LoadResult:
 
     `latency` is measured from the intended start (in a closed loop: the actual one), `service_time` from the actual
     one; both hold the successful requests and the time-outs at their time-out value. `lag` is actual minus intended.
+    `windows` tell the same run by time: they add up to these figures.
     """
 
     schema: int
@@ -81,13 +83,15 @@ class LoadResult:
     statuses: Mapping[str, int]
     slowest: tuple[Seen, ...]
     first_failures: tuple[Seen, ...]
+    windows: Windows
 
 
 def write(path: Path, result: LoadResult) -> None:
     """Write a result whole or not at all."""
     part = path.with_name(f"{path.name}.part")
     with part.open("w") as file:
-        json.dump(asdict(result), file, indent=1)
+        lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in asdict(result).items())
+        file.write("{\n" + ",\n".join(lines) + "\n}\n")
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
@@ -140,6 +144,22 @@ def contradictions(result: LoadResult) -> tuple[str, ...]:
             not series.count == result.succeeded + result.timed_out == sum(series.buckets.values())
             for series in (result.latency, result.service_time)
         ),
+        "the windows do not add up to the run": _windows_differ(result, failed),
         "it took no time": result.sent > 0 and result.elapsed <= 0,
     }
     return tuple(text for text, broken in rules.items() if broken)
+
+
+def _windows_differ(result: LoadResult, failed: int) -> bool:
+    """Whether the windows are not those of the whole run, to the last request."""
+    windows = result.windows
+    rows, due = windows.rows, None if result.planned is None else result.sent + result.dropped
+    if windows.width <= 0 or not 0 < len(rows) <= MOST or not all(row.sound() for row in rows):
+        return True
+    total = windows.total()
+    told = (total.planned, total.dropped, total.sent, total.succeeded, total.failed, total.timed_out)
+    return (
+        told != (due, result.dropped, result.sent, result.succeeded, failed, result.timed_out)
+        or (total.latency, total.service_time) != (result.latency.buckets, result.service_time.buckets)
+        or any((row.planned is None) != (result.planned is None) for row in rows)
+    )

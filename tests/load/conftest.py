@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from harness.load.latency import Latency
 from harness.load.plan import Plan
 from harness.load.result import SCHEMA, Kind, LoadResult
+from harness.load.windows import Window, Windows
 
 Behaviour = Callable[[int, bytes, asyncio.StreamWriter], Awaitable[None]]
 
@@ -214,6 +215,21 @@ def make_result(series: Callable[..., Latency]) -> MakeResult:
             "statuses": {"200": succeeded} if succeeded else {},
             "slowest": (),
             "first_failures": (),
+            "windows": Windows(
+                1_000_000_000,
+                (
+                    Window(
+                        sent,
+                        0,
+                        sent,
+                        succeeded,
+                        sent - succeeded - timed_out,
+                        timed_out,
+                        counted.buckets,
+                        counted.buckets,
+                    ),
+                ),
+            ),
         }
         return LoadResult(**{**given, **values})
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness.errors import ToolError
-from harness.load.result import Kind, LoadResult, contradictions, read, write
+from harness.load.result import SCHEMA, Kind, LoadResult, contradictions, read, write
+from harness.load.windows import Window, Windows
 
 
 def test_written_whole_and_read_back(tmp_path: Path, make_result: Any) -> None:
@@ -36,10 +37,13 @@ def test_truncated(tmp_path: Path, make_result: Any, keep: int) -> None:
     [
         lambda data: data.pop("sent"),
         lambda data: data.update(surprise=1),
-        lambda data: data.update(schema=2),
+        lambda data: data.update(schema=SCHEMA + 1),
         lambda data: data.update(sent="many"),
         lambda data: data.update(failures={"gremlins": 1}),
         lambda data: data["latency"].pop("total"),
+        lambda data: data["windows"].pop("width"),
+        lambda data: data["windows"]["rows"][0].update(sent="1"),
+        lambda data: data["windows"]["rows"][0].update(surprise=1),
     ],
 )
 def test_another_form(tmp_path: Path, make_result: Any, change: Callable[[dict[str, Any]], object]) -> None:
@@ -61,6 +65,36 @@ def test_yesterdays_result_is_not_todays(tmp_path: Path, make_result: Any) -> No
     write(tmp_path / "result.json", make_result(run="yesterday"))
     with pytest.raises(ToolError, match="of another run"):
         read(tmp_path / "result.json", run="r1")
+
+
+def test_windows_that_are_not_the_run(tmp_path: Path, make_result: Any) -> None:
+    right: LoadResult = make_result()
+    (row,) = right.windows.rows
+    second = 1_000_000_000
+    wrong = [
+        Windows(0, (row,)),
+        Windows(second, ()),
+        Windows(second, (row, *(Window(0, 0, 0, 0, 0, 0, {}, {}) for _ in range(300)))),
+        *(
+            Windows(second, (replace(row, **values),))
+            for values in (
+                {"sent": 99},
+                {"planned": None},
+                {"planned": 101},
+                {"failed": 1},
+                {"succeeded": 99, "timed_out": 1},
+                {"latency": {"4036": 100}},
+                {"latency": {"04037": 100}},
+                {"service_time": {"4037": 99}},
+                {"latency": {"4037": 101, "1": -1}},
+            )
+        ),
+        Windows(second, (replace(row, sent=101), Window(0, 0, -1, 0, 0, 0, {}, {}))),
+    ]
+    for windows in wrong:
+        write(tmp_path / "result.json", replace(right, windows=windows))
+        with pytest.raises(ToolError, match="windows do not add up"):
+            read(tmp_path / "result.json", run="r1")
 
 
 @pytest.mark.parametrize(
