@@ -19,6 +19,7 @@ QUICK = (
     "gates.load.scenarios[1].duration=2s",
     "gates.load.scenarios[1].min_requests=20",
     "gates.integration.settle=2s",
+    "journeys.domains[0].timeout=5s",
 )
 """The local profile's own scenarios, shorter: the path is the real one."""
 IMAGES = ("--image", "api=v1.0.0", "--image", "web=v1.0.0")

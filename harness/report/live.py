@@ -47,6 +47,7 @@ class _Row:
     remark: str = ""
     last: str = ""
     told: int = 0
+    reasons: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
     def elapsed(self, now: float) -> float:
@@ -117,6 +118,9 @@ class LiveView:
             # Skips of one gate share their cause: the line that ends the gate counts them and tells it once.
             if result.outcome in (Outcome.PASSED, Outcome.SKIPPED):
                 return
+            if result.reason in row.reasons:  # one missing resource fails all its checks, and is told once
+                return
+            row.reasons.add(result.reason)
             self._recent.append((str(result.outcome), one_line(f"{result.id}  {result.reason}", _LINE)))
             row.told += 1
             told = row.told

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.model import Decided, Record, ThresholdResult
 from harness.report.files import write
 from harness.report.text import bounded, clean, counts, one_line, plural, seconds
-from harness.report.view import Case, GateView, SkipGroup, State, View, view
+from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
 
@@ -29,7 +29,7 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         *_head(info, seen),
         *_gates(seen.gates),
         *_thresholds(seen.thresholds),
-        *_problems(seen.failures),
+        *_problems(seen.failure_groups),
         *_list("Waived", seen.of(State.WAIVED)),
         *_skips(seen.skip_groups),
         *_list("Flaky", seen.flaky),
@@ -121,18 +121,22 @@ def _thresholds(thresholds: Sequence[tuple[Case, ThresholdResult]]) -> list[str]
     return ["", "## Thresholds", "", *table]
 
 
-def _problems(cases: Sequence[Case]) -> list[str]:
-    if not cases:
+def _problems(groups: Sequence[FailureGroup]) -> list[str]:
+    if not groups:
         return []
     lines = ["", "## What stands in the way", ""]
-    for case in cases[:_CASES]:
+    for group in groups[:_CASES]:
+        case = group.case
         lines.append(f"- **{case.state}** {code(case.id)} — {text(case.reason)}")
         if case.hint:
             lines.append(f"  <br>→ {text(case.hint)}")
-    if len(cases) > _CASES:
-        lines.append(f"- … and {len(cases) - _CASES:,} more, in the review page")
-    for case in cases[:_CASES]:
-        lines += _details(case)
+        if group.also:
+            names = ", ".join(code(other.id) for other in group.also[:_CASES])
+            lines.append(f"  <br>The same reason, {plural(len(group.also), 'further check')}: {names}")
+    if left := groups[_CASES:]:
+        lines.append(f"- … and {sum(1 + len(group.also) for group in left):,} more, in the review page")
+    for group in groups[:_CASES]:
+        lines += _details(group.case)
     return lines
 
 

@@ -10,7 +10,7 @@ from harness.model import Decided, Decision, GateOutcome, Record, ThresholdResul
 from harness.report.files import inside, write
 from harness.report.html import Html, el, join, table
 from harness.report.text import bounded, counts, plural, seconds
-from harness.report.view import Case, GateView, SkipGroup, State, View, view
+from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
 
@@ -35,9 +35,9 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         _general(seen),
         _section("Gates", _gates(seen.gates)),
         _section("Thresholds", _thresholds(seen.thresholds)),
-        _section("What stands in the way", *(_problem(case) for case in seen.failures)),
+        _section("What stands in the way", *(_problem(group) for group in seen.failure_groups)),
         _section("Skipped", _skips(seen.skip_groups)),
-        _section("Waived", *(_problem(case) for case in seen.of(State.WAIVED))),
+        _section("Waived", *(_problem(FailureGroup(case)) for case in seen.of(State.WAIVED))),
         _section("Passed only when tried again", _flaky(seen.flaky)),
         _section("What is released", _subjects(info)),
         _section("Set for this run", _overrides(info)),
@@ -157,13 +157,18 @@ def _thresholds(found: Sequence[tuple[Case, ThresholdResult]]) -> Html:
     return table(head, rows, numbers=(2, 4)) if rows else Html()
 
 
-def _problem(case: Case) -> Html:
+def _problem(group: FailureGroup) -> Html:
+    case = group.case
     result = case.result
     parts = [el("h3", _state(str(case.state)), f" {case.id}"), el("p", case.reason)]
     if result and result.title:
         parts.insert(1, el("p", result.title, class_="soft"))
     if case.hint:
         parts.append(el("p", case.hint, class_="hint"))
+    if group.also:
+        title = f"The same reason: {plural(len(group.also), 'further check')}"
+        names = el("ul", *(el("li", other.id) for other in group.also))
+        parts.append(el("details", el("summary", title), names))
     findings = tuple(
         " ".join(
             part for part in (f"{f.path}:{f.line}" if f.path else "", f.rule, f.severity, f.message) if part

@@ -16,7 +16,7 @@ from harness.model import Decided, Decision, Phase, Record, ThresholdResult
 from harness.report.live import LiveView, plain_output
 from harness.report.marks import BAD, DECISIONS, GOOD, QUIET, UNKNOWN, draw, sign, style, tolerant
 from harness.report.text import bounded, counts, one_line, plural, seconds
-from harness.report.view import Case, GateView, SkipGroup, State, View, view
+from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
 
@@ -24,6 +24,7 @@ __all__ = ["LiveView", "plain_output", "summary"]
 
 _WIDTH = 110
 """Lines longer than this are hard to read, however wide the terminal is."""
+_ALSO = 400
 _THRESHOLDS, _FAILURES, _FINDINGS, _DIAGNOSIS, _SKIPS = 40, 15, 5, 8, 20
 _TEXT = 600
 _NEXT = {
@@ -73,7 +74,9 @@ class _Page:
         yield self._banner()
         yield from self._section("Gates", [self._gates(seen.gates)])
         yield from self._section("Thresholds", self._thresholds(seen.thresholds))
-        yield from self._section("What stands in the way", [*self._general(), *self._failures(seen.failures)])
+        yield from self._section(
+            "What stands in the way", [*self._general(), *self._failures(seen.failure_groups)]
+        )
         yield from self._section("Skipped", self._skips(seen.skip_groups))
         yield from self._section("Waived", [self._case(case) for case in seen.of(State.WAIVED)])
         yield from self._section("Passed only when tried again", [self._case(case) for case in seen.flaky])
@@ -207,15 +210,24 @@ class _Page:
             lines += [self._item(word, DECISIONS[reason.decision], name, reason.text, reason.hint), Text(" ")]
         return lines
 
-    def _failures(self, cases: Sequence[Case]) -> list[RenderableType]:
+    def _failures(self, groups: Sequence[FailureGroup]) -> list[RenderableType]:
         lines: list[RenderableType] = []
-        for number, case in enumerate(cases[:_FAILURES]):
+        for number, group in enumerate(groups[:_FAILURES]):
             lines += [Text(" ")] if number else []
-            lines += [self._case(case), *self._details(case)]
-        if len(cases) > _FAILURES:
-            more = plural(len(cases) - _FAILURES, "more check")
+            lines.append(self._case(group.case))
+            if group.also:
+                lines.append(self._also(group))
+            lines += self._details(group.case)
+        if left := groups[_FAILURES:]:
+            more = plural(sum(1 + len(group.also) for group in left), "more check")
             lines.append(Text(self._draw(f"… and {more}, in the reports"), style=QUIET))
         return lines
+
+    def _also(self, group: FailureGroup) -> RenderableType:
+        """The other checks that one reason concerns, by name."""
+        names = ", ".join(case.id.removeprefix(f"{case.gate}.") for case in group.also)
+        text = f"the same reason: {plural(len(group.also), 'further check')}: {names}"
+        return Padding(Text(self._draw(one_line(text, _ALSO)), style=QUIET), (0, 0, 0, 2))
 
     def _details(self, case: Case) -> list[RenderableType]:
         """The first findings, and what one would look up next."""

@@ -136,6 +136,14 @@ class SkipGroup:
 
 
 @dataclass(frozen=True)
+class FailureGroup:
+    """Checks of one gate that ended alike for the very same reason (one missing resource, say): told by the first."""
+
+    case: Case
+    also: tuple[Case, ...] = ()
+
+
+@dataclass(frozen=True)
 class View:
     """A whole run as reports show it. `general` are the reasons that no single check stands for."""
 
@@ -180,6 +188,15 @@ class View:
             for case in self.problems
             if not case.is_gate and (case.gate not in never or case.result is not None)
         ]
+
+    @property
+    def failure_groups(self) -> list[FailureGroup]:
+        """The failures, told once for each gate, state and reason."""
+        groups: dict[tuple[str, ...], list[Case]] = {}
+        for case in self.failures:
+            alone = () if case.reason else (case.id,)
+            groups.setdefault((case.gate, case.state, case.reason, case.hint, *alone), []).append(case)
+        return [FailureGroup(cases[0], tuple(cases[1:])) for cases in groups.values()]
 
     @property
     def skips(self) -> list[Case]:

@@ -93,6 +93,14 @@ def profile_of(
     return replace(profile, resources=kept, resolved=resolved)
 
 
+def only(profile: Profile, kinds: tuple[str, ...]) -> Profile:
+    """The profile with the resources of these kinds alone."""
+    kept = {path: items if path in kinds else () for path, items in profile.resources.items()}
+    gone = {path.partition(".")[0] for path in kept} - {path.partition(".")[0] for path in kinds}
+    resolved = {key: value for key, value in profile.resolved.items() if key not in gone}
+    return replace(profile, resources=kept, resolved=resolved)
+
+
 @contextmanager
 def world(
     folder: Path,

@@ -16,7 +16,7 @@ from aws_parts import (  # noqa: F401 - fixtures
     owner,
     stack_url,
 )
-from breakages.parts import World, profile_of, world
+from breakages.parts import World, only, profile_of, world
 from recording_proxy import Proxy, recording
 
 Behind = Callable[..., Any]
@@ -24,14 +24,23 @@ Behind = Callable[..., Any]
 
 @pytest.fixture
 def behind(tmp_path: Path, database: Any) -> Behind:  # noqa: F811
-    """``behind(url, account, clients, *overrides)``: provision at `url`, and judge through a proxy in front of it."""
+    """``behind(url, account, clients, *overrides)``: provision at `url`, and judge through a proxy in front of it.
+
+    With `kinds` only the resources of these are judged.
+    """
 
     @contextmanager
     def enter(
-        url: str, account: str, clients: Callable[[str], Any], *overrides: str
+        url: str,
+        account: str,
+        clients: Callable[[str], Any],
+        *overrides: str,
+        kinds: tuple[str, ...] = (),
     ) -> Iterator[tuple[World, Proxy]]:
         with world(tmp_path, account, url, clients, database) as made, recording(url) as proxy:
             profile = profile_of(tmp_path, account, proxy.url, overrides=overrides)
+            if kinds:
+                profile = only(profile, kinds)
             yield replace(made, profile=profile), proxy
 
     return enter

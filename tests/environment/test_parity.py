@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from breakages.parts import World, run_gate
+from breakages.parts import World, only, run_gate
 from harness.gates import tables
 from harness.local import resources
 from harness.local.plan import plan
@@ -63,13 +63,7 @@ def _profile(folder: Path, name: str, account: str, url: str, parity: str) -> Pr
     text = TEXT.format(name=name, account=account, url=url, parity=parity)
     (folder / "profiles" / f"{name}.toml").write_text(text)
     profile = load_profile(name, tables(), folder=folder / "profiles", environ={})
-    kept = {path: items if path in KINDS else () for path, items in profile.resources.items()}
-    resolved = {
-        key: value
-        for key, value in profile.resolved.items()
-        if key not in {path.partition(".")[0] for path in kept} - {"ecs", "rds", "sqs"}
-    }
-    return replace(profile, resources=kept, resolved=resolved)
+    return only(profile, KINDS)
 
 
 @pytest.fixture

@@ -102,11 +102,20 @@ def test_plain_lines_never_flood() -> None:
     with LiveView(console, GATES) as view:
         view.gate_started("unit")
         for number in range(1000):
-            view.check(failed(f"m.c{number}", reason="x" * 5000))
+            view.check(failed(f"m.c{number}", reason=f"{number} " + "x" * 5000))
     lines = text(console).splitlines()
     assert len(lines) < 30
     assert lines[-1].endswith("… further checks that did not pass are in the reports")
     assert max(map(len, lines)) < 400
+
+
+def test_one_reason_of_many_checks_is_told_once() -> None:
+    console = terminal(live=False)
+    with LiveView(console, GATES) as view:
+        view.gate_started("unit")
+        for number in range(9):
+            view.check(failed(f"m.c{number}", reason="the queue does not exist"))
+    assert text(console).count("the queue does not exist") == 1
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 112, 160])
@@ -137,7 +146,7 @@ def test_table_height_is_bounded() -> None:
     view = LiveView(terminal(60), GATES)
     view.gate_started("unit")
     for number in range(500):
-        view.check(failed(f"m.c{number}"))
+        view.check(failed(f"m.c{number}", reason=f"why {number}"))
     assert len(drawn(view, 60)) == 1 + len(GATES) + 3 + 1
 
 

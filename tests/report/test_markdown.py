@@ -61,7 +61,7 @@ def test_a_fence_is_longer_than_any_inside() -> None:
 
 
 def test_a_long_list_says_what_it_left_out(good: Any, of_record: Any, tmp_path: Path) -> None:
-    failed = [CheckResult(f"unit.a.c{n}", "unit", Outcome.FAILED, reason="no") for n in range(70)]
+    failed = [CheckResult(f"unit.a.c{n}", "unit", Outcome.FAILED, reason=f"no {n}") for n in range(70)]
     skipped = [
         CheckResult(f"load.a.c{n}", "load", Outcome.SKIPPED, reason="no", cause=Cause.ABSENT)
         for n in range(230)
@@ -95,3 +95,13 @@ def test_a_partial_unfinished_run_on_a_stand_in(good: Any, tmp_path: Path) -> No
         "not finished · **partial: only some gates were asked to run** · an emulator stood in for AWS" in text
     )
     assert "Configuration set" not in text
+
+
+def test_one_reason_of_many_checks_is_told_once(good: Any, of_record: Any, tmp_path: Path) -> None:
+    why = "half deployed: SQS queue work does not exist"
+    failed = [CheckResult(f"unit.a.c{n}", "unit", Outcome.FAILED, reason=why) for n in range(9)]
+    run = of_record(replace(good.record, results=(*good.record.results, *failed)))
+    text = rendered(run, tmp_path)
+    told = text[text.index("What stands in the way") :].partition("## ")[0]
+    assert told.count(why) == 1
+    assert "The same reason, 8 further checks: <code>unit.a.c1</code>" in told
