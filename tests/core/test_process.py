@@ -330,6 +330,8 @@ def test_ctrl_c_ends_the_tree(job: Jobs) -> None:
         _until(job.said.exists)
         os.kill(os.getpid(), signal.SIGINT)
 
+    # Started in the background of a script, the tests have inherited that Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     finger = threading.Thread(target=press)
     finger.start()
     try:
@@ -337,6 +339,7 @@ def test_ctrl_c_ends_the_tree(job: Jobs) -> None:
             job(daemon(after=SLEEP))
     finally:
         finger.join()
+        signal.signal(signal.SIGINT, before)
     assert not lives(job.pid)
 
 
