@@ -68,8 +68,7 @@ class _Batches:
 
     def close(self) -> None:
         """End the open batch here."""
-        if self.windows:
-            self.whole.add(self.requests, self.failures)
+        self.whole.add(self.requests, self.failures)
         self.windows = self.requests = self.failures = 0
 
     def around(self, rate: float) -> float:
@@ -84,6 +83,7 @@ class Windows:
         self._batches = [_Batches(size) for size in _SCALES]
         self._six = _Batches(MIN_WINDOWS)
         self._outages = _Batches(0)  # of any length: ended by hand
+        self._calm = MIN_WINDOWS
         self.count = 0
         self.requests = 0
         self.failures = 0
@@ -103,11 +103,9 @@ class Windows:
         self.failures += failures
         for batches in (*self._batches, self._six):
             batches.add(requests, failures)
-        down = failures >= OUTAGE * requests
-        if not down:
-            self._outages.close()
+        self._calm = 0 if failures >= OUTAGE * requests else self._calm + 1
         self._outages.add(requests, failures)
-        if not down:
+        if self._calm >= MIN_WINDOWS:
             self._outages.close()
 
     def design_effect(self) -> float:
@@ -130,8 +128,9 @@ class Windows:
             d₀ = (Σ (y − q m)² / (q (1 − q)) + N − n) / N      q = limit, N = planned, n = requests so far
 
         Failures that an average of q has to absorb must have come in a burst; the N − n requests to come are taken as
-        independent. The clusters are those that give more: batches of six windows, or outages (of any length: windows in a
-        row in which at least three quarters fail) and single windows between them. `limit` is within 0 and 1, exclusive.
+        independent. The clusters are those that give more: batches of six windows; or outages, of any length, and single windows
+        between them. An outage lasts from a window in which at least three quarters fail until six in a row have failed
+        less. `limit` is within 0 and 1, exclusive.
         """
         squares = max(self._six.around(limit), self._outages.around(limit))
         return max(1.0, (squares / (limit * (1 - limit)) + planned - self.requests) / planned)

@@ -52,18 +52,21 @@ class RateRule:
 
     @classmethod
     def of(cls, threshold: Threshold) -> "RateRule | None":
-        """From ``success_rate >= p``, ``> p``, ``error_rate <= q`` or ``< q``.
+        """From ``success_rate >= p``, ``> p``, ``error_rate <= q`` or ``< q``; ``== 100%`` and ``== 0%`` are such bounds too.
 
         ``None`` for any other rule: on another metric, or one that more failures do not break. Those are judged at the
         horizon alone.
         """
+        limit = threshold.limit.value
         match threshold.metric, threshold.op:
-            case "success_rate", ">=" | ">":
-                limit = 1 - threshold.limit.value
-            case "error_rate", "<=" | "<":
-                limit = threshold.limit.value
+            case "success_rate", ">=" | ">" | "==":
+                limit = 1 - limit
+            case "error_rate", "<=" | "<" | "==":
+                pass
             case _:
                 return None
+        if threshold.op == "==" and limit != 0:
+            return None
         return cls(threshold, limit, threshold.op in "<>")
 
     def most(self, requests: int) -> int:
@@ -207,7 +210,7 @@ class RateDecision:
         held = self.rule.held(Fraction(seen.failures, seen.requests)) if seen.requests else None
         if over or (self.planned is not None and seen.requests == self.planned):
             return self._at_horizon(held, strength)
-        if self._most is not None and seen.requests and seen.failures > self._most:
+        if strength == inf:
             return self._stop(State.FAIL, Ground.CURTAILMENT, self._too_many(), inf)
         if strength >= 1 / self.terms.alpha:
             reason = (
@@ -250,10 +253,12 @@ class RateDecision:
     def _evidence(self) -> float:
         """The tempered e-value against "the run will keep its rule"."""
         seen = self._windows
+        if self._most is not None and seen.requests and seen.failures > self._most:
+            return inf
         if self.planned is None or self._most is None or seen.count < MIN_WINDOWS:
             return 0.0
         found = evidence.log_evidence(seen.requests, seen.failures, self.planned, self._most, self._failing)
-        if found <= 0 or found == inf:
+        if found <= 0:
             return exp(found)
         met = seen.design_effect_if_met(self._most / self.planned, self.planned)
         effect = max(seen.cautious_design_effect(), met)
