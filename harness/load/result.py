@@ -97,8 +97,8 @@ def write(path: Path, result: LoadResult) -> None:
     part.replace(path)
 
 
-def read(path: Path, *, run: str) -> LoadResult:
-    """Read the result of the load run `run`.
+def read(path: Path, *, run: str | None = None) -> LoadResult:
+    """Read the result of the load run `run`; of whichever it is, where the file itself is known to be the right one.
 
     Raises:
         ToolError: it is missing, truncated, of another run, or does not add up.
@@ -125,7 +125,7 @@ def read(path: Path, *, run: str) -> LoadResult:
         raise ToolError(
             f"Locust's result {path.name} is not of the known form: {where}: {first['msg']}", hint=hint
         ) from error
-    if result.run != run:
+    if run is not None and result.run != run:
         raise ToolError(f"Locust's result {path.name} is of another run", hint=hint)
     if wrong := contradictions(result):
         raise ToolError(f"Locust's result {path.name} does not add up: {'; '.join(wrong)}", hint=hint)

@@ -18,6 +18,8 @@ from allure_commons import model2
 
 from harness.model import CheckResult, Decided, Decision, Evidence, Record, ThresholdResult
 from harness.report.files import inside, write_folder
+from harness.report.load import drawn
+from harness.report.svg import standalone
 from harness.report.text import bounded, clean, one_line
 from harness.report.view import Case, State, View, view
 from harness.threshold import show
@@ -101,6 +103,7 @@ class _Writer:
         result.start, result.stop = start, start + (round(case.result.duration * 1000) if case.result else 0)
         if case.result is not None:
             self._seen(case.result, result, number)
+            result.attachments += self._charts(case, number)
         self._write(result, f"{self._info.run_id}/{number}/{case.id}")
 
     def _seen(self, seen: CheckResult, result: Any, number: int) -> None:  # noqa: ANN401 - allure's classes carry no types
@@ -200,10 +203,23 @@ class _Writer:
         shutil.copyfile(path, self._target / source)
         yield model2.Attachment(name=one_line(file.name), source=source, type=file.media_type)
 
-    def _attach(self, key: str, name: str, data: bytes) -> Any:  # noqa: ANN401
-        source = f"{self._name(key)}.txt"
+    def _charts(self, case: Case, number: int) -> Iterator[Any]:
+        """A load run as drawings; why there are none, where there are none."""
+        found = drawn(self._folder, case, f"load-{number}")
+        if found is None:
+            return
+        if found.why:
+            yield self._attach(f"{number}/charts", "no charts", clean(found.why).encode())
+        for chart in found.charts:
+            data = standalone(chart.svg).encode()
+            yield self._attach(f"{number}/{chart.name}", chart.title, data, ".svg", "image/svg+xml")
+
+    def _attach(
+        self, key: str, name: str, data: bytes, suffix: str = ".txt", kind: str = "text/plain"
+    ) -> Any:  # noqa: ANN401
+        source = f"{self._name(key)}{suffix}"
         (self._target / source).write_bytes(data)
-        return model2.Attachment(name=one_line(name), source=source, type="text/plain")
+        return model2.Attachment(name=one_line(name), source=source, type=kind)
 
     def _name(self, key: str) -> str:
         return f"{hashlib.sha256(f'{self._info.run_id}/{key}'.encode(errors='replace')).hexdigest()[:32]}-attachment"

@@ -1,6 +1,6 @@
 """``review.html``: the run as one self-contained page for people; no script, no external resource."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from string import Template
@@ -9,6 +9,8 @@ from urllib.parse import quote
 from harness.model import Decided, Decision, GateOutcome, Record, ThresholdResult, Unit
 from harness.report.files import inside, write
 from harness.report.html import Html, el, join, table
+from harness.report.load import drawn
+from harness.report.svg import stylesheet
 from harness.report.text import bounded, counts, plural, seconds
 from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
 from harness.threshold import show
@@ -16,6 +18,7 @@ from harness.verdict.info import RunInfo
 
 NAME = "review.html"
 TEMPLATE = Path(__file__).with_name("templates") / NAME
+PALETTE = TEMPLATE.with_name("palette.css")
 _LINES = 500
 _TONES: Mapping[str, str] = {
     **dict.fromkeys((Decision.GO, GateOutcome.PASS, State.PASSED), "good"),
@@ -36,6 +39,7 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         _section("Gates", _gates(seen.gates)),
         _section("Thresholds", _thresholds(seen.thresholds)),
         _section("What stands in the way", *(_problem(group) for group in seen.failure_groups)),
+        _section("Load", *_load(folder, seen)),
         _section("Skipped", _skips(seen.skip_groups)),
         _section("Waived", *(_problem(FailureGroup(case)) for case in seen.of(State.WAIVED))),
         _section("Passed only when tried again", _flaky(seen.flaky)),
@@ -45,6 +49,8 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         _section("Every check", _checks(seen)),
     ]
     page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        palette=PALETTE.read_text(encoding="utf-8"),
+        drawings=stylesheet(page=True),
         title=join((f"{seen.decision}: {heading}",)),
         decision=join((str(seen.decision),)),
         heading=join((heading,)),
@@ -155,6 +161,22 @@ def _thresholds(found: Sequence[tuple[Case, ThresholdResult]]) -> Html:
         )
     head = ("Rule", "", "Actual", "Actual and limit", "Samples", "Check")
     return table(head, rows, numbers=(2, 4)) if rows else Html()
+
+
+def _load(folder: Path, seen: View) -> Iterator[Html]:
+    """Each load run as charts."""
+    for number, case in enumerate(seen.cases):
+        found = drawn(folder, case, f"load-{number}")
+        if found is None:
+            continue
+        parts = [el("h3", _state(str(case.state)), f" {case.id}")]
+        parts += [el("p", f"No charts: {found.why}")] if found.why else []
+        figures = [
+            el("figure", el("h4", chart.title), chart.svg, el("figcaption", chart.caption))
+            for chart in found.charts
+        ]
+        parts += [el("div", *figures, class_="charts")] if figures else []
+        yield el("article", *parts, class_=f"case {_TONES[case.state]}")
 
 
 def _problem(group: FailureGroup) -> Html:

@@ -148,7 +148,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_has_contrast(scheme: int) -> None:
     """At least 4.5 : 1 on both grounds (WCAG 2.2, 1.4.3)."""
-    css = review.TEMPLATE.read_text()
+    css = review.PALETTE.read_text()
     colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", css.split(":root {")[scheme + 1].split("}")[0]))
     for ground in (colours.pop("page"), colours.pop("panel")):
         for name in colours.keys() - {"line"}:
