@@ -24,6 +24,8 @@ _FEWEST = 12
 _SAMPLE = 20
 """Windows are drawn together until nine of ten hold so many times, but down to `_FEWEST` only."""
 _BARS = 64
+_ABOVE = 2.0
+"""Room above a limit, for its words."""
 _FAR = 1000
 """A limit further than this from what was seen is told in the caption only: drawn, it would flatten the rest."""
 _TIMES = ("avg_response_time", "max_response_time", "p50", "p90", "p95", "p99")
@@ -101,7 +103,7 @@ def _over_time(run: _Run) -> Chart:
     limits = _near(run.limits(*_TIMES), min(seen), max(seen))
     plot = Plot(
         time_axis(run.length() / _NANO, title=_SOME),
-        log_axis([*seen, *(float(at) for at, _ in limits)], _time),
+        log_axis([*seen, *(float(at) * _ABOVE for at, _ in limits)], _time),
         tuple((kind, f"p{percent}") for percent, kind in _SHOWN.items()),
     )
     for number, (at, text) in enumerate(limits):
@@ -115,9 +117,7 @@ def _over_time(run: _Run) -> Chart:
         f"{_whole(run)}. Windows of {_s(run.windows.width)}; the slowest, from {start:g} s to {end:g} s, has "
         f"p95 {_ns(lines[95][worst])} over {_responses(row.succeeded + row.timed_out)}.{_ruled(run, *_TIMES)}"
     )
-    return _chart(
-        run, name, title, plot, "percentiles of each window, on a logarithmic axis", caption
-    )
+    return _chart(run, name, title, plot, "percentiles of each window, on a logarithmic axis", caption)
 
 
 def _rate(run: _Run) -> Chart:

@@ -176,7 +176,7 @@ class Plot:
         _, height = self.at(self.x.low, y)
         right = WIDTH - RIGHT
         self.parts.append(el("path", d=_path([(LEFT, height), (right, height)]), class_="line limit"))
-        near = height < self.top + 14 or below
+        near = height < self.top + 10 or below
         label = el(
             "text", one_line(text, 44), x=_n(right - 3), y=_n(height + (14 if near else -6)), class_="rule"
         )
