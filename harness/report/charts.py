@@ -106,8 +106,7 @@ def _over_time(run: _Run) -> Chart:
         log_axis([*seen, *(float(at) * _ABOVE for at, _ in limits)], _time),
         tuple((kind, f"p{percent}") for percent, kind in _SHOWN.items()),
     )
-    for number, (at, text) in enumerate(limits):
-        plot.level(text, float(at), below=number + 1 < len(limits) and limits[number + 1][0] < at * 3)
+    plot.levels([(float(at), text) for at, text in limits])
     for percent, kind in _SHOWN.items():
         middles = [(start + end) / 2 for start, end, _ in spans]
         plot.line(kind, list(zip(middles, lines[percent], strict=True)), dots=len(spans) <= 24)
@@ -149,8 +148,7 @@ def _rate(run: _Run) -> Chart:
         plot.bar("late", start, end, bad, all_bad)
     if result.planned is not None:
         plot.steps("plan", _stretches(spans, planned))
-    for rule in limits:
-        plot.level(rule.threshold, float(rule.limit))
+    plot.levels([(float(rule.limit), rule.threshold) for rule in limits])
     caption = f"{_sent(result)}. {_errors(run, spans)}{_ruled(run, 'rate', 'request_rate', 'success_rate', 'error_rate')}"
     return _chart(run, name, title, plot, "requests a second in each window, errors as bars", caption)
 

@@ -171,16 +171,25 @@ class Plot:
             )
         )
 
-    def level(self, text: str, y: float, *, below: bool = False) -> None:
-        """A limit across the drawing, with its rule written on it."""
-        _, height = self.at(self.x.low, y)
-        right = WIDTH - RIGHT
-        self.parts.append(el("path", d=_path([(LEFT, height), (right, height)]), class_="line limit"))
-        near = height < self.top + 10 or below
-        label = el(
-            "text", one_line(text, 44), x=_n(right - 3), y=_n(height + (14 if near else -6)), class_="rule"
-        )
-        self.labels.append(label)
+    def levels(self, limits: Sequence[tuple[float, str]]) -> None:
+        """Limits across the drawing, each with its rule beside it, where the others leave room."""
+        heights = [self.at(self.x.low, y)[1] for y, _ in limits]
+        taken: list[_Label] = []
+        for height, (_, text) in zip(heights, limits, strict=True):
+            self.parts.append(
+                el("path", d=_path([(LEFT, height), (WIDTH - RIGHT, height)]), class_="line limit")
+            )
+            shown = one_line(text, 44)
+            spots = [
+                _Label(shown, side, height + shift)
+                for side in ("right", "left")
+                for shift in (-6, 14)
+                if self.top < height + shift < self.bottom
+            ]
+            label = min(spots, key=lambda spot: spot.clutter(taken, [h for h in heights if h != height]))
+            taken.append(label)
+            place = WIDTH - RIGHT - 3 if label.side == "right" else LEFT + 3
+            self.labels.append(el("text", shown, x=_n(place), y=_n(label.y), class_=f"rule {label.side}"))
 
     def mark(self, kind: str, x: float) -> None:
         """A line upright at a value of x."""
@@ -207,16 +216,16 @@ class Plot:
         found = [el("path", d=_path([(LEFT, self.bottom), (WIDTH - RIGHT, self.bottom)]), class_="axis")]
         for value, text in self.y.ticks:
             _, height = self.at(self.x.low, value)
-            found.append(el("text", text, x=_n(LEFT - 6), y=_n(height + 4), class_="left"))
+            found.append(el("text", text, x=_n(LEFT - 6), y=_n(height + 4), class_="tick"))
         for value, text in self.x.ticks:
             place, _ = self.at(value, self.y.low)
             found.append(el("path", d=_path([(place, self.bottom), (place, self.bottom + 4)]), class_="axis"))
-            anchor = "left" if place > WIDTH - RIGHT - 12 else "middle"
+            anchor = "tick" if place > WIDTH - RIGHT - 12 else "middle"
             found.append(
                 el(
                     "text",
                     text,
-                    x=_n(place + (8 if anchor == "left" else 0)),
+                    x=_n(place + (8 if anchor == "tick" else 0)),
                     y=_n(self.bottom + 17),
                     class_=anchor,
                 )
@@ -237,6 +246,21 @@ class Plot:
                 ]
                 x += _room(text)
         return found
+
+
+@dataclass(frozen=True)
+class _Label:
+    text: str
+    side: str
+    y: float
+
+    def clutter(self, others: Sequence["_Label"], lines: Sequence[float]) -> int:
+        """How much it would lie on: labels weigh more than lines."""
+        covered = sum(
+            abs(self.y - other.y) < 14 and (self.side == other.side or len(self.text) + len(other.text) > 40)
+            for other in others
+        )
+        return 10 * covered + sum(self.y - 12 < line < self.y + 3 for line in lines)
 
 
 def empty(identity: str, title: str, description: str, why: str) -> Html:

@@ -222,6 +222,17 @@ def test_a_limit_far_away_is_told_and_not_drawn() -> None:
     assert "max_response_time < 30s holds with 1 ms" in plain(found["latency"])
 
 
+def test_the_words_of_near_limits_do_not_lie_on_each_other() -> None:
+    rules = ("avg_response_time < 2s", "p95 < 3s", "p99 < 4s", "max_response_time < 5s")
+    root = inside(drawn(ran(even()), *rules)["latency"])
+    labels = of_class(root, "rule")
+    assert {label.text for label in labels} == set(rules)
+    for index, label in enumerate(labels):
+        for other in labels[index + 1 :]:
+            apart = abs(float(label.attrib["y"]) - float(other.attrib["y"]))
+            assert apart >= 12 or label.attrib["x"] != other.attrib["x"]
+
+
 def test_a_rule_without_data_and_rules_on_the_rate() -> None:
     found = drawn(ran(even(), seconds=6), "request_rate >= 30/s", "rate > 20/s")
     assert {"request_rate >= 30/s", "rate > 20/s"} <= set(words(inside(found["rate"])))
