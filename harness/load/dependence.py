@@ -51,9 +51,9 @@ class _Squares:
 
 @dataclass
 class _Batches:
-    """Windows joined, `size` at a time; the last batch may be incomplete."""
+    """Windows joined, `size` at a time (0: ended by `close` alone); the last batch may be incomplete."""
 
-    size: int
+    size: int = 0
     whole: _Squares = field(default_factory=_Squares)
     windows: int = 0
     requests: int = 0
@@ -77,13 +77,18 @@ class _Batches:
 
 
 class Windows:
-    """The windows of a run so far, in order. Adding one costs the same however many there are."""
+    """The windows of a run so far, in order. Adding one costs the same however many there are.
 
-    def __init__(self) -> None:
+    `burst`: requests of a burst that is to be reckoned with (`design_effect_if_met`); never less than six windows.
+    """
+
+    def __init__(self, burst: int = 0) -> None:
         self._batches = [_Batches(size) for size in _SCALES]
-        self._six = _Batches(MIN_WINDOWS)
-        self._outages = _Batches(0)  # of any length: ended by hand
-        self._calm = MIN_WINDOWS
+        self._bursts = _Batches()
+        self._outages = _Batches()
+        self._calm = 0
+        self._in_outage = False
+        self._burst = burst
         self.count = 0
         self.requests = 0
         self.failures = 0
@@ -101,11 +106,16 @@ class Windows:
         self.count += 1
         self.requests += requests
         self.failures += failures
-        for batches in (*self._batches, self._six):
+        for batches in (*self._batches, self._bursts, self._outages):
             batches.add(requests, failures)
-        self._calm = 0 if failures >= OUTAGE * requests else self._calm + 1
-        self._outages.add(requests, failures)
-        if self._calm >= MIN_WINDOWS:
+        if self._bursts.windows >= MIN_WINDOWS and self._bursts.requests >= self._burst:
+            self._bursts.close()
+        if failures >= OUTAGE * requests:
+            self._in_outage, self._calm = True, 0
+        else:
+            self._calm += 1
+        if self._calm >= MIN_WINDOWS or not self._in_outage:
+            self._in_outage = False
             self._outages.close()
 
     def design_effect(self) -> float:
@@ -128,11 +138,11 @@ class Windows:
             d₀ = (Σ (y − q m)² / (q (1 − q)) + N − n) / N      q = limit, N = planned, n = requests so far
 
         Failures that an average of q has to absorb must have come in a burst; the N − n requests to come are taken as
-        independent. The clusters are those that give more: batches of six windows; or outages, of any length, and single windows
-        between them. An outage lasts from a window in which at least three quarters fail until six in a row have failed
+        independent. The clusters are those that give more: batches of `burst` requests, at least six windows; or outages, of any
+        length, and single windows between them. An outage lasts from a window in which at least three quarters fail until six in a row have failed
         less. `limit` is within 0 and 1, exclusive.
         """
-        squares = max(self._six.around(limit), self._outages.around(limit))
+        squares = max(self._bursts.around(limit), self._outages.around(limit))
         return max(1.0, (squares / (limit * (1 - limit)) + planned - self.requests) / planned)
 
     def _estimates(self) -> list[tuple[float, int]]:

@@ -5,7 +5,7 @@ In order, at each look:
 1. *Curtailment*, exact (A. Wald, *Sequential Analysis*, 1947, truncated tests; D. W. Alling, JASA 58, 1963): more failures
    than the whole planned run may have. Nothing is assumed, and no run that would have passed is stopped.
 2. *Evidence*: the e-process of `harness.load.evidence`, tempered by the design effects of `harness.load.dependence`, has
-   reached 1/α; from six windows on.
+   reached 1/α; from six windows on, and not before an outage so far would be more than a burst that the limit absorbs.
 3. PASS and INCONCLUSIVE come at the horizon only. An early pass must be asked for and says what it assumes.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
-from math import ceil, exp, floor, inf
+from math import ceil, exp, floor, inf, log
 
 from harness.load import evidence
 from harness.load.dependence import MIN_WINDOWS, Windows
@@ -111,7 +111,7 @@ class Terms:
 class Look:
     """What is known at one moment.
 
-    `evidence` is the tempered e-value that the run will break its rule (0 before six windows; `inf`: it will for certain);
+    `evidence` is the tempered e-value that the run will break its rule (0 as long as too little is seen; `inf`: it will for certain);
     `design_effect` is the one that `effective` and `interval` are computed with. `ground` is ``None`` while it goes on.
     """
 
@@ -181,17 +181,20 @@ class RateDecision:
     rule: RateRule
     planned: int | None
     terms: Terms = Terms()
-    _windows: Windows = field(default_factory=Windows, init=False, repr=False)
+    _windows: Windows = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.planned is not None and self.planned < 1:
             raise ValueError(f"a run of {self.planned} requests has no horizon")
+        self._patience = 0
         if self.planned is None:
             self._most = self.rule.most(1) if self.rule.limit <= 0 else None
         else:
             self._most = self.rule.most(self.planned)
             self._failing = evidence.failing(self.planned, self._most)
             self._keeping = evidence.keeping(self._most)
+            self._patience = evidence.patience(self.planned, self._most, -log(self.terms.alpha))
+        self._windows = Windows(self._patience)
 
     def feed(self, requests: int, failures: int) -> None:
         """The requests completed by the end of the next window and the failures among them, from the start.
@@ -250,12 +253,16 @@ class RateDecision:
         counts = (seen.requests, seen.failures, self.planned, seen.count)
         return Look(self.rule, state, ground, reason, *counts, seen.design_effect(), strength, confidence)
 
+    @property
+    def _enough_seen(self) -> bool:
+        return self._windows.count >= MIN_WINDOWS and self._windows.requests >= self._patience
+
     def _evidence(self) -> float:
         """The tempered e-value against "the run will keep its rule"."""
         seen = self._windows
         if self._most is not None and seen.requests and seen.failures > self._most:
             return inf
-        if self.planned is None or self._most is None or seen.count < MIN_WINDOWS:
+        if self.planned is None or self._most is None or not self._enough_seen:
             return 0.0
         found = evidence.log_evidence(seen.requests, seen.failures, self.planned, self._most, self._failing)
         if found <= 0:
@@ -267,7 +274,7 @@ class RateDecision:
     def _passing(self) -> float:
         """The tempered e-value against "the run will break its rule"."""
         seen = self._windows
-        if self.planned is None or self._most is None or seen.count < MIN_WINDOWS:
+        if self.planned is None or self._most is None or not self._enough_seen:
             return 0.0
         found = evidence.log_evidence(
             seen.requests, seen.failures, self.planned, self._most + 1, self._keeping

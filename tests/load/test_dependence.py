@@ -141,3 +141,12 @@ def test_an_open_outage_and_an_open_batch_count() -> None:
 
 def test_a_run_at_its_limit_needs_no_burst() -> None:
     assert windows([(100, 5)] * 30).design_effect_if_met(0.05, 12_000) == 1.0
+
+
+def test_bursts_to_reckon_with_are_as_long_as_is_said() -> None:
+    found = Windows(burst=400)
+    for _ in range(10):
+        found.add(50, 25)
+    assert found.design_effect_if_met(0.05, 12_000) == pytest.approx(
+        ((400 * 0.45) ** 2 + (100 * 0.45) ** 2) / (0.05 * 0.95 * 12_000) + 11_500 / 12_000
+    )

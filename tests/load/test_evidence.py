@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.evidence import failing, keeping, log_evidence
+from harness.load.evidence import failing, keeping, log_evidence, patience
 
 
 def e_value(requests: int, failures: int, planned: int, null: int, alternatives: tuple[int, ...]) -> float:
@@ -98,3 +98,29 @@ def test_every_failure_strengthens_it(planned: int, data: st.DataObject) -> None
     others = failing(planned, most)
     less, more = (log_evidence(requests, k, planned, most, others) for k in (failures, failures + 1))
     assert more >= less - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("planned", "most"), [(12_000, 600), (1500, 15), (600, 30), (500, 250), (300, 3), (90, 80)]
+)
+@pytest.mark.parametrize("alpha", [0.05, 0.001])
+def test_patience_is_the_least_that_bears_every_outage(planned: int, most: int, alpha: float) -> None:
+    found = patience(planned, most, log(1 / alpha))
+    others, odds = failing(planned, most), (planned - most) / most
+
+    def reached(b: int) -> bool:
+        effect = max(1.0, (b * b * odds + planned - b) / planned)
+        return log_evidence(b, b, planned, most, others) >= log(1 / alpha) * effect
+
+    assert [b for b in range(max(found, 1), most) if reached(b)] == []
+    assert found == 0 or reached(found - 1) or found == 1
+
+
+@pytest.mark.parametrize(("planned", "most"), [(10, 0), (10, -1), (10, 10)])
+def test_where_nothing_can_be_absorbed_there_is_nothing_to_bear(planned: int, most: int) -> None:
+    assert patience(planned, most, log(1000)) == 0
+
+
+def test_patience_as_documented() -> None:
+    assert patience(12_000, 600, log(1000)) == 298
+    assert patience(12_000, 2400, log(1000)) == 757

@@ -174,6 +174,15 @@ def test_an_outage_that_the_rule_can_absorb_is_waited_out(before: int, gap: int,
     assert (found.state, found.ground, found.failures) == (State.PASS, Ground.HORIZON, 600)
 
 
+@pytest.mark.parametrize("down", [6, 20, 47])
+def test_the_first_look_waits_for_what_the_limit_absorbs(down: int) -> None:
+    """A rule that allows a fifth of sixty seconds does not end a run for an outage of seconds at its start."""
+    counts = [(WINDOW, WINDOW)] * down + [(WINDOW, 0)] * (240 - down)
+    found = looks(counts, text="success_rate >= 80%")
+    assert (found[-1].state, found[-1].ground) == (State.PASS, Ground.HORIZON)
+    assert found[14].evidence == 0.0  # 757 of 12,000 requests are 15.1 windows
+
+
 def test_an_effect_of_bursts_is_reported() -> None:
     counts = [(WINDOW, WINDOW * (index % 60 == 30)) for index in range(240)]
     found = looks(counts)[-1]
