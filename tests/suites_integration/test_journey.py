@@ -269,6 +269,7 @@ def test_a_domain_comes_and_goes(world: World) -> None:
     assert not any(did.endswith("?purge=force") for did in dids)
 
 
+@pytest.mark.slow
 def test_without_zone_row_and_queues_there_are_fewer_steps(world: World) -> None:
     with world.worker():
         seen = world.travel(timeout=20.0, hosted_zone=False, secret="", queues={})
@@ -276,15 +277,18 @@ def test_without_zone_row_and_queues_there_are_fewer_steps(world: World) -> None
     assert list(seen.taken) == ["request", "active", "deactivation", "removal"]
 
 
+@pytest.mark.slow
 def test_a_web_endpoint_that_is_gone_fails_the_request(world: World) -> None:
     seen = world.travel(url="http://127.0.0.1:1", timeout=0.2)
     failed(seen, "1 of 8, request through the web endpoint", "no answer", "refused")
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_answers_otherwise_fails_the_request(world: World) -> None:
     failed(world.travel(path="/health", timeout=0.2), "1 of 8, request through the web endpoint", "405")
 
 
+@pytest.mark.slow
 def test_a_request_that_never_became_a_row_fails_there(world: World) -> None:
     lose = "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
     on = "CREATE TRIGGER lose BEFORE INSERT ON domains FOR EACH ROW EXECUTE FUNCTION lose()"
@@ -293,6 +297,7 @@ def test_a_request_that_never_became_a_row_fails_there(world: World) -> None:
     failed(seen, "2 of 8, row in PostgreSQL", "table domains has no row of gonogo-", SUFFIX)
 
 
+@pytest.mark.slow
 def test_a_secret_that_does_not_exist_fails_the_row(world: World) -> None:
     seen = world.travel(secret="nobody/knows", timeout=0.3)
     assert seen.fault is not None
@@ -307,6 +312,7 @@ def test_a_worker_that_is_stopped_fails_all_messages(world: World) -> None:
     assert [line for line in seen.notes if QUEUES["github-workflow"] in line and "1 messages wait" in line]
 
 
+@pytest.mark.slow
 def test_a_worker_that_reads_two_queues_names_the_third(world: World) -> None:
     with world.worker("database-operations", "route53-operations"):
         seen = world.travel()
@@ -334,6 +340,7 @@ def test_a_missing_subscription_names_its_queue(world: World) -> None:
     assert [line for line in seen.notes if "0 messages wait, 0 are with consumers" in line]
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_make_zones_is_named(world: World) -> None:
     with world.worker(broken='raise Unavailable("Route 53 says no")'):
         seen = world.travel()
@@ -347,6 +354,7 @@ def test_a_zone_that_was_not_made_fails_there(world: World) -> None:
     failed(seen, "5 of 8, hosted zone", "has no hosted zone")
 
 
+@pytest.mark.slow
 def test_a_row_that_does_not_become_active_fails_there(world: World) -> None:
     keep = (
         "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
@@ -358,6 +366,7 @@ def test_a_row_that_does_not_become_active_fails_there(world: World) -> None:
     failed(seen, "6 of 8, verified active", "is not active after 2 s", "activating")
 
 
+@pytest.mark.slow
 def test_a_deactivation_that_is_not_carried_out_fails_there(world: World) -> None:
     with world.worker(broken='if change.wanted is Status.INACTIVE: raise Unavailable("no")'):
         seen = world.travel()
@@ -365,6 +374,7 @@ def test_a_deactivation_that_is_not_carried_out_fails_there(world: World) -> Non
     assert "zone" in seen.taken
 
 
+@pytest.mark.slow
 def test_a_zone_that_outlives_its_domain_fails_the_deactivation(world: World) -> None:
     with world.worker(broken="if change.wanted is Status.INACTIVE: return"):
         seen = world.travel()
@@ -413,6 +423,7 @@ def test_leftovers_of_killed_runs_are_swept_and_nothing_else(world: World) -> No
             route53.delete_hosted_zone(Id=ids[name])
 
 
+@pytest.mark.slow
 def test_a_zone_of_a_killed_run_that_cannot_be_removed_is_named(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,6 +444,7 @@ def test_a_zone_of_a_killed_run_that_cannot_be_removed_is_named(
     assert seen.left == [f"{old} of an earlier run (access denied: route53:DeleteHostedZone)"]
 
 
+@pytest.mark.slow
 def test_leftovers_that_cannot_be_looked_for_end_the_check_as_that_says(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -446,6 +458,7 @@ def test_leftovers_that_cannot_be_looked_for_end_the_check_as_that_says(
     assert (len(seen.taken), seen.left) == (8, [])
 
 
+@pytest.mark.slow
 def test_messages_of_others_are_given_back(world: World) -> None:
     sqs = world.client("sqs")
     url = sqs.get_queue_url(QueueName=QUEUES["github-workflow"])["QueueUrl"]
@@ -478,6 +491,7 @@ def results(context: GateContext) -> dict[str, CheckResult]:
     return {result.id: result for result in found}
 
 
+@pytest.mark.slow
 def test_the_check_records_every_step(world: World, tmp_path: Path) -> None:
     with world.worker():
         child, context = begin(world, tmp_path, timeout="20s")
