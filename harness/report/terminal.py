@@ -25,6 +25,7 @@ __all__ = ["LiveView", "plain_output", "summary"]
 _WIDTH = 110
 """Lines longer than this are hard to read, however wide the terminal is."""
 _ALSO = 400
+_REASONS = 3
 _THRESHOLDS, _FAILURES, _FINDINGS, _DIAGNOSIS, _SKIPS = 40, 15, 5, 8, 20
 _TEXT = 600
 _NEXT = {
@@ -248,7 +249,8 @@ class _Page:
 
     def _skips(self, groups: Sequence[SkipGroup]) -> list[RenderableType]:
         lines: list[RenderableType] = []
-        for group in groups[:_SKIPS]:
+        entries = _together(groups)
+        for group in entries[:_SKIPS]:
             names = (
                 ", ".join(case.id for case in group.cases)
                 if len(group.cases) <= 3
@@ -256,9 +258,9 @@ class _Page:
             )
             word, colour = ("allowed", style(State.SKIPPED)) if group.allowed else ("not allowed", UNKNOWN)
             lines.append(self._item(f"{group.cause} ({word})", colour, names, group.reason, group.hint))
-        if len(groups) > _SKIPS:
+        if len(entries) > _SKIPS:
             lines.append(
-                Text(self._draw(f"… and {len(groups) - _SKIPS:,} more causes, in the reports"), style=QUIET)
+                Text(self._draw(f"… and {len(entries) - _SKIPS:,} more causes, in the reports"), style=QUIET)
             )
         return lines
 
@@ -292,6 +294,24 @@ class _Page:
         return Group(
             Rule(style=QUIET, characters=self._draw("─")), head.append(told, style="not bold default")
         )
+
+
+def _together(groups: Sequence[SkipGroup]) -> list[SkipGroup]:
+    """Allowed skips of one gate and cause, where there are many reasons: one entry that names the checks."""
+    kinds: dict[tuple[str, str, bool], list[SkipGroup]] = {}
+    for group in groups:
+        kinds.setdefault((group.gate, group.cause, group.allowed), []).append(group)
+    entries: list[SkipGroup] = []
+    for (gate, cause, allowed), same in kinds.items():
+        if not allowed or len(same) <= _REASONS:
+            entries += same
+            continue
+        cases = tuple(case for group in same for case in group.cases)
+        checks = dict.fromkeys(case.id.removeprefix(f"{gate}.").partition("[")[0] for case in cases)
+        reason = f"{', '.join(checks)}: not proven here, for {len(same)} reasons that are in the reports"
+        hints = dict.fromkeys(group.hint for group in same)
+        entries.append(SkipGroup(gate, cause, allowed, reason, next(iter(hints)), cases))
+    return entries
 
 
 def _what(info: RunInfo) -> str:

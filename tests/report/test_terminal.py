@@ -125,6 +125,25 @@ def test_skips_with_one_cause_are_one_entry(good: Any, of_record: Any) -> None:
     assert text.count("nothing answers") == 1
 
 
+def test_allowed_skips_of_many_reasons_are_one_entry_that_names_the_checks(good: Any, of_record: Any) -> None:
+    skipped = [
+        CheckResult(
+            f"integration.quotas.room{number}[a]",
+            "integration",
+            Outcome.SKIPPED,
+            reason=f"why {number}",
+            cause=Cause.UNREACHABLE,
+        )
+        for number in range(9)
+    ]
+    record = replace(good.record, results=(*good.record.results, *skipped))
+    text = " ".join(printed(of_record(record)).split())
+    assert "unreachable (allowed) integration, 9 checks" in text
+    assert "quotas.room0, quotas.room1" in text
+    assert "not proven here, for 9 reasons that are in the reports" in text
+    assert "why 3" not in text
+
+
 def test_what_is_special_about_a_run(good: Any) -> None:
     info = replace(good.info, phase=Phase.POST_DEPLOY, attempt=3, partial=True, stand_in=True, overrides={})
     text = printed(good._replace(info=info), files={})
