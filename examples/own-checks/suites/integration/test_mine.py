@@ -12,16 +12,16 @@ from harness.profile import Profile
 
 @pytest.mark.readonly
 def test_every_topic_is_declared(aws: Aws, profile: Profile, check: Check) -> None:
-    """No topic of this environment is one that nobody declared."""
+    """No FIFO topic of this environment is one that nobody declared."""
     topics = aws.items("sns:ListTopics", "the account's topics", "Topics")
     names = sorted(topic["TopicArn"].rpartition(":")[2] for topic in topics)
-    ours = [name for name in names if name.startswith("storefront-")]
+    ours = [name for name in names if name.startswith("storefront-") and name.endswith(".fifo")]
     check.snapshot("topics", names)
     check.measure("topics", len(ours), Unit.COUNT)
     if not ours:
         check.skip(
             Cause.ABSENT,
-            "the account has no topic of ours",
+            "the account has no FIFO topic of ours",
             hint="deploy the messaging stack, then run again",
         )
     declared = {topic.id for topic in profile.resources.get("sns.topics", ())}
