@@ -38,6 +38,7 @@ from harness.model import (
     ThresholdResult,
     Unit,
 )
+from harness.polling import poll
 from harness.profile import Profile
 from harness.threshold import Threshold, show
 
@@ -190,13 +191,7 @@ class Check:
 
         The caller judges what it gets: at the deadline that is the state that did not change.
         """
-        deadline = time.monotonic() + timeout
-        while True:
-            seen = look()
-            if until(seen) or time.monotonic() >= deadline:
-                return seen
-            time.sleep(min(interval, max(0.0, deadline - time.monotonic())))
-            interval = min(interval * 1.5, 5.0)
+        return poll(look, until, timeout=timeout, pause=interval)
 
     def result(
         self, outcome: Outcome, reason: str = "", *, hint: str = "", cause: Cause | None = None

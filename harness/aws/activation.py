@@ -15,11 +15,12 @@ from harness.aws.journey import DomainJourney, is_leftover, probe_domain
 from harness.aws.session import Aws
 from harness.aws.traces import Messages, Rows, Shown, Transcript, Web, Zones
 from harness.model import Outcome
+from harness.polling import poll
 
 T = TypeVar("T")
 CLEANING = 10.0
 """Seconds that the application gets to deactivate a domain whose journey failed, before it is purged by force."""
-_POLL = (0.05, 2.0)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _RECEIVED, _DONE = ("received", "done"), ("done",)
 _LOGS = "the queues' depth, their dead letters and the worker's logs"
 
@@ -208,15 +209,8 @@ class Activation:
 
     def _until(self, look: Callable[[], T], good: Callable[[T], object], within: float | None = None) -> T:
         """Look until what is seen is good or the time is over; returns the last that was seen."""
-        deadline = time.monotonic() + (self._journey.timeout if within is None else within)
-        pause, longest = _POLL
-        while True:
-            seen = look()
-            left = deadline - time.monotonic()
-            if good(seen) or left <= 0:
-                return seen
-            time.sleep(min(pause, left))
-            pause = min(pause * 1.5, longest)
+        timeout = self._journey.timeout if within is None else within
+        return poll(look, good, timeout=timeout, pause=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
 
     def _show(self) -> Shown:
         return self._web.show(self.domain)

@@ -14,6 +14,7 @@ from harness.aws.cloudformation import CloudFormationStack
 from harness.aws.faults import Broken
 from harness.aws.paging import pages
 from harness.aws.session import Aws, need
+from harness.polling import poll
 
 _DETECT = "cloudformation:DetectStackDrift"
 _STATUS = "cloudformation:DescribeStackDriftDetectionStatus"
@@ -22,7 +23,7 @@ _DRIFTED = ("MODIFIED", "DELETED")
 _COMPARED = (*_DRIFTED, "IN_SYNC")
 _BUSY = ("IN_PROGRESS", "in progress")
 """How CloudFormation refuses while the stack is being updated, or while another detection runs."""
-_INTERVALS = (0.1, 0.5, 1.0, 2.0, 5.0)
+_FIRST_PAUSE = 0.1
 """Seconds between two looks; the last one again and again."""
 _SENSITIVE = re.compile(r"(?i)passw|secret|token|credential|private|environment|/key\b|apikey")
 """Properties that may hold what nobody must read in a report: their values are left out."""
@@ -81,19 +82,20 @@ def detect(aws: Aws, stack: CloudFormationStack) -> Drift:
         Fault: it cannot be started or read.
     """
     deadline = time.monotonic() + stack.drift_timeout
-    intervals = iter(_INTERVALS)
-    key, started = "StackDriftDetectionId", ""
-    while True:
+    started = ""
+
+    def look() -> Mapping[str, Any] | None:
+        """The detection's answer once it is over."""
+        nonlocal started
+        started = started or str(_start(aws, stack, deadline))
         if not started:
-            started = str(_start(aws, stack, deadline))
-        if started:
-            answer = aws.call(_STATUS, stack.home, **{key: started})
-            if need(answer, "DetectionStatus", _STATUS, stack.home) != "DETECTION_IN_PROGRESS":
-                return _read(aws, stack, answer)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return Drift("NOT_CHECKED", finished=False)
-        time.sleep(min(left, next(intervals, _INTERVALS[-1])))
+            return None
+        answer = aws.call(_STATUS, stack.home, StackDriftDetectionId=started)
+        under_way = need(answer, "DetectionStatus", _STATUS, stack.home) == "DETECTION_IN_PROGRESS"
+        return None if under_way else answer
+
+    answer = poll(look, lambda seen: seen is not None, timeout=stack.drift_timeout, pause=_FIRST_PAUSE)
+    return Drift("NOT_CHECKED", finished=False) if answer is None else _read(aws, stack, answer)
 
 
 def _start(aws: Aws, stack: CloudFormationStack, deadline: float) -> str:

@@ -18,6 +18,7 @@ from harness.aws.faults import Absent, Fault
 from harness.aws.probe import ATTRIBUTE, MARGIN, MAX_HELD, Mail, probe_of, sweep
 from harness.aws.queues import QueueState, describe
 from harness.aws.session import Aws, need
+from harness.polling import poll
 
 _WAIT = 1
 """Seconds that one receive waits for a message, and so how long a second copy is looked out for."""
@@ -134,7 +135,13 @@ def fan_out(
         Fault: topic or queues cannot be asked.
     """
     id_, deadline = str(uuid.uuid4()), clock() + timeout
-    states = _drained(aws, names, lambda: clock() < deadline, sleep)
+    states = poll(
+        lambda: _states(aws, names),
+        lambda seen: not any(state.visible for state in seen.values()),
+        timeout=timeout,
+        clock=clock,
+        sleep=sleep,
+    )
     if in_use := tuple(name for name, state in states.items() if state.visible):
         return FannedOut(id_, in_use=in_use)
     hide = int(timeout + _LEAST) + MARGIN
@@ -163,20 +170,15 @@ def fan_out(
     return FannedOut(id_, tuple(found.get(name, Arrival(name, "nobody")) for name in names))
 
 
-def _drained(
-    aws: Aws, names: Sequence[str], more: Callable[[], bool], sleep: Callable[[float], None]
-) -> dict[str, QueueState]:
-    """The states of the queues that exist, once nothing waits in them or the time is over."""
-    while True:
-        states: dict[str, QueueState] = {}
-        for name, state in zip(names, aws.each(lambda name: describe(aws, name), names), strict=True):
-            if isinstance(state, QueueState):
-                states[name] = state
-            elif not isinstance(state, Absent):
-                raise state
-        if not any(state.visible for state in states.values()) or not more():
-            return states
-        sleep(0.5)
+def _states(aws: Aws, names: Sequence[str]) -> dict[str, QueueState]:
+    """The states of those queues that exist."""
+    states: dict[str, QueueState] = {}
+    for name, state in zip(names, aws.each(lambda name: describe(aws, name), names), strict=True):
+        if isinstance(state, QueueState):
+            states[name] = state
+        elif not isinstance(state, Absent):
+            raise state
+    return states
 
 
 def _publish(aws: Aws, topic: str, probe: str) -> None:

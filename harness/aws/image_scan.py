@@ -9,6 +9,7 @@ from typing import Any
 from harness.aws.ecr import EcrRepository, Image
 from harness.aws.paging import pages
 from harness.aws.session import Aws, need
+from harness.polling import poll
 
 DONE = ("COMPLETE", "ACTIVE")
 """A scan is over, or (Inspector) goes on for as long as the image is kept."""
@@ -54,13 +55,14 @@ def finished_scan(
         Absent: it was never scanned.
         Fault: it cannot be found out.
     """
-    deadline = clock() + timeout
-    while True:
-        scan = read_scan(aws, image)
-        left = deadline - clock()
-        if scan.status not in UNDER_WAY or left <= 0:
-            return scan
-        sleep(min(_PAUSE, left))
+    return poll(
+        lambda: read_scan(aws, image),
+        lambda scan: scan.status not in UNDER_WAY,
+        timeout=timeout,
+        pause=_PAUSE,
+        clock=clock,
+        sleep=sleep,
+    )
 
 
 def read_scan(aws: Aws, image: Image) -> Scan:

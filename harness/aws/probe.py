@@ -22,6 +22,7 @@ from harness.aws.faults import Fault
 from harness.aws.session import Aws, need
 from harness.aws.sqs import QueueState, SqsQueue, describe
 from harness.model import Outcome
+from harness.polling import poll
 
 ATTRIBUTE = "gonogo-probe"
 """The message attribute that marks a probe; its value is the probe's id."""
@@ -119,10 +120,13 @@ def carry(
         Fault: the queue cannot be asked.
     """
     probe, deadline = str(uuid.uuid4()), clock() + timeout
-    state = describe(aws, queue.queue)
-    while state.visible and clock() < deadline:
-        sleep(min(0.5, max(0.0, deadline - clock())))
-        state = describe(aws, queue.queue)
+    state = poll(
+        lambda: describe(aws, queue.queue),
+        lambda seen: not seen.visible,
+        timeout=timeout,
+        clock=clock,
+        sleep=sleep,
+    )
     if state.visible:
         return Carried("nobody", probe, 0.0, waiting=state.visible)
     _send(aws, queue, state, probe)

@@ -1,5 +1,6 @@
 """What every kind of declared AWS resource can say of itself, and how it is read."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,13 +29,13 @@ class AwsResource(Resource):
     differs; empty where none may."""
 
     @classmethod
+    @abstractmethod
     def read(cls, aws: "Aws", declared: "Sequence[Any]") -> Read:
         """The states of those in `declared` (all of this class) that exist, asked with as few calls as the API allows.
 
         Raises:
             Fault: nothing can be found out about any of them.
         """
-        raise NotImplementedError  # pragma: no cover - every kind can be read
 
     def arn(self, account: str, region: str) -> str:  # noqa: ARG002
         """Its ARN, where it follows from its name; or empty."""
@@ -46,9 +47,9 @@ class AwsResource(Resource):
         return (arn,) if arn else ()
 
     @property
+    @abstractmethod
     def home(self) -> str:
         """What it is and where, for messages: ``ECS service api in cluster main``."""
-        return f"{type(self).__name__} {self.id}"  # pragma: no cover - every kind says it better
 
 
 def demanded(resource: Resource, phase: Phase) -> bool:

@@ -124,7 +124,7 @@ class Aws:
         """
         operation = self._permitted(key, about)
         client = self.client(operation.service)
-        self.calls[key] += 1
+        self._count(key)
         with self._noticing(operation), reading(operation.action, about):
             answer: dict[str, Any] = _method(client, operation)(**parameters)
         genuine(answer, action=operation.action, resource=about)
@@ -144,7 +144,7 @@ class Aws:
             from botocore import xform_name
 
             pages = list(client.get_paginator(xform_name(operation.name)).paginate(**parameters))
-        self.calls[key] += len(pages)
+        self._count(key, len(pages))
         for page in pages:
             genuine(page, action=operation.action, resource=about)
             keep_secrets(self.profile, page)
@@ -190,6 +190,10 @@ class Aws:
         with ThreadPoolExecutor(min(_WIDTH, len(things)), thread_name_prefix="aws") as pool:
             return list(pool.map(ask, things))
 
+    def _count(self, key: str, times: int = 1) -> None:
+        with self._lock:  # several threads ask at once
+            self.calls[key] += times
+
     def _once(self, key: str, parameters: Mapping[str, object], ask: Callable[[], Any]) -> Any:  # noqa: ANN401
         with self._lock:
             question = (key, codec.canonical(parameters))
@@ -229,7 +233,7 @@ class Aws:
     def _ask_identity(self) -> Identity:
         (row,) = OPERATIONS
         resource = f"account {self.profile.aws.account or '(any)'}"
-        self.calls[row.key] += 1
+        self._count(row.key)
         try:
             with reading(row.action, resource):
                 answer: dict[str, Any] = _method(self._client(row.service, QUICK), row)()

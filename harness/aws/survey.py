@@ -20,7 +20,6 @@ from harness.aws.session import Aws
 from harness.masking import mask
 from harness.model import Phase
 from harness.profile import Profile
-from harness.profile.schema import Resource
 
 S = TypeVar("S")
 FILE = "survey.json"
@@ -110,7 +109,9 @@ def take(profile: Profile, phase: Phase) -> Survey:
 
     Never raises a `Fault`: what was met instead of an answer is in the census.
     """
-    declared = [item for group in profile.resources.values() for item in group]
+    declared = [
+        item for group in profile.resources.values() for item in group if isinstance(item, AwsResource)
+    ]
     if not declared:
         return Survey(Census(Status.PRESENT, message="the profile declares no resources"))
     aws = Aws(profile)
@@ -130,15 +131,13 @@ def take(profile: Profile, phase: Phase) -> Survey:
     return Survey(Census(status, message, hint, account, found), states, dict(aws.calls))
 
 
-def _read_all(aws: Aws, declared: Sequence[Resource]) -> dict[type[Resource], "Read | Fault"]:
+def _read_all(aws: Aws, declared: Sequence[AwsResource]) -> dict[type[AwsResource], "Read | Fault"]:
     """Every kind's reading; a kind about which nothing can be found out has the fault instead."""
-    groups: dict[type[Resource], list[Resource]] = {}
+    groups: dict[type[AwsResource], list[AwsResource]] = {}
     for item in declared:
         groups.setdefault(type(item), []).append(item)
 
-    def read(kind: type[Resource]) -> "Read | Fault":
-        if not issubclass(kind, AwsResource):
-            return {item.id: None for item in groups[kind]}
+    def read(kind: type[AwsResource]) -> "Read | Fault":
         try:
             return kind.read(aws, groups[kind])
         except Fault as fault:
@@ -148,14 +147,14 @@ def _read_all(aws: Aws, declared: Sequence[Resource]) -> dict[type[Resource], "R
         return dict(zip(groups, pool.map(read, groups), strict=True))
 
 
-def _found(item: Resource, read: "Read | Fault", phase: Phase) -> Found:
+def _found(item: AwsResource, read: "Read | Fault", phase: Phase) -> Found:
     seen = read if isinstance(read, Fault) else read.get(item.id)
     known = not isinstance(seen, Fault)
     return Found(
         kind=item.fixture,
         id=item.id,
-        home=item.home if isinstance(item, AwsResource) else f"{item.fixture} {item.id}",
-        exists=known and (not isinstance(item, AwsResource) or seen is not None),
+        home=item.home,
+        exists=known and seen is not None,
         demanded=demanded(item, phase),
         shared=item.scope == "shared",
         fault=None if known else Told.of(seen),  # type: ignore[arg-type]

@@ -16,13 +16,14 @@ from harness.aws.faults import Fault
 from harness.aws.route53 import PROBE, HostedZone, ZoneState, record_at
 from harness.aws.session import Aws, need
 from harness.model import Outcome
+from harness.polling import poll
 
 LEFTOVER_AGE = 3600.0
 """Seconds after which a probe record belongs to nobody any more."""
 _TTL = 60
 _TEXT = re.compile(r"gonogo probe (\d+)")
 _CHANGE, _STATUS = "route53:ChangeResourceRecordSets", "route53:GetChange"
-_FIRST_LOOK, _LONGEST_BETWEEN = 0.25, 5.0
+_FIRST_LOOK = 0.25
 
 
 class NotSpread(Fault):
@@ -111,22 +112,32 @@ def _wait(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> int:
-    """Ask until the change is INSYNC; returns how often."""
-    looks, pause = 0, _FIRST_LOOK
-    while need(change, "Status", _STATUS, zone.home) != "INSYNC":
-        if (left := deadline - clock()) <= 0:
-            raise NotSpread(
-                f"{zone.home}: its name servers did not take a new record in time: the change is "
-                f"{change['Status']}, not INSYNC",
-                hint="changes take up to a minute as a rule: see the health of Route 53, or give "
-                "[gates.integration] settle more time",
-            )
-        sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST_BETWEEN)
-        id_ = need(change, "Id", _STATUS, zone.home)
-        change = need(aws.call(_STATUS, zone.home, Id=id_), "ChangeInfo", _STATUS, zone.home)
+    """Ask until the change is INSYNC; returns how often. The answer to the change itself is the first thing seen."""
+    looks = 0
+
+    def status() -> str:
+        nonlocal change, looks
+        if looks:
+            id_ = need(change, "Id", _STATUS, zone.home)
+            change = need(aws.call(_STATUS, zone.home, Id=id_), "ChangeInfo", _STATUS, zone.home)
         looks += 1
-    return looks
+        return str(need(change, "Status", _STATUS, zone.home))
+
+    seen = poll(
+        status,
+        lambda told: told == "INSYNC",
+        timeout=deadline - clock(),
+        pause=_FIRST_LOOK,
+        clock=clock,
+        sleep=sleep,
+    )
+    if seen != "INSYNC":
+        raise NotSpread(
+            f"{zone.home}: its name servers did not take a new record in time: the change is {seen}, not INSYNC",
+            hint="changes take up to a minute as a rule: see the health of Route 53, or give "
+            "[gates.integration] settle more time",
+        )
+    return looks - 1
 
 
 def _confirm(aws: Aws, zone: HostedZone, state: ZoneState, probe: RecordState) -> None:

@@ -76,7 +76,7 @@ class _Batches:
         return self.whole.around(rate) + (self.failures - rate * self.requests) ** 2
 
 
-class Windows:
+class Clusters:
     """The windows of a run so far, in order. Adding one costs the same however many there are.
 
     `burst`: requests of a burst that is to be reckoned with (`design_effect_if_met`); never less than six windows.

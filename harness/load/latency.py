@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil, log
 
 EXACT = 200_000
@@ -82,12 +83,10 @@ class Latencies:
         )
 
     def _of_buckets(self, percent: int) -> int:
-        rank, seen = rank_of(self._count, percent), 0
-        for index in sorted(self._buckets):
-            seen += self._buckets[index]
-            if seen >= rank:
-                return min(upper_end(index), self._most or 0)
-        raise AssertionError("a rank is at most the count")  # pragma: no cover
+        rank, indexes = rank_of(self._count, percent), sorted(self._buckets)
+        totals = accumulate(self._buckets[index] for index in indexes)
+        index = next(index for index, total in zip(indexes, totals, strict=True) if total >= rank)
+        return min(upper_end(index), self._most or 0)
 
 
 def bucket(value: int) -> int:

@@ -16,7 +16,7 @@ from functools import cached_property
 from math import ceil, exp, floor, inf, log
 
 from harness.load import evidence
-from harness.load.dependence import MIN_WINDOWS, Windows
+from harness.load.dependence import MIN_WINDOWS, Clusters
 from harness.load.interval import Interval, clopper_pearson
 from harness.threshold import Threshold, show
 
@@ -181,7 +181,7 @@ class RateDecision:
     rule: RateRule
     planned: int | None
     terms: Terms = Terms()
-    _windows: Windows = field(init=False, repr=False)
+    _windows: Clusters = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.planned is not None and self.planned < 1:
@@ -194,7 +194,7 @@ class RateDecision:
             self._failing = evidence.failing(self.planned, self._most)
             self._keeping = evidence.keeping(self._most)
             self._patience = evidence.patience(self.planned, self._most, -log(self.terms.alpha))
-        self._windows = Windows(self._patience)
+        self._windows = Clusters(self._patience)
 
     def feed(self, requests: int, failures: int) -> None:
         """The requests completed by the end of the next window and the failures among them, from the start.

@@ -8,10 +8,10 @@ import ctypes
 import fcntl
 import os
 import secrets
+import select
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,17 +116,26 @@ def end_postgres(data: Path, *, within: float = 2.0) -> None:
         pid = int(lines[0])
     except (OSError, ValueError, IndexError):
         return
-    if _is_server_of(pid, data):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGQUIT)
-        deadline = time.monotonic() + within
-        while _is_server_of(pid, data) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if _is_server_of(pid, data):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        _end(pid, data, within)
     if len(lines) > 6 and (words := lines[6].split()) and words[-1].isdecimal():
         ctypes.CDLL(None).shmctl(int(words[-1]), _IPC_RMID, None)
+
+
+def _end(pid: int, data: Path, within: float) -> None:
+    """End the server, harshly where it takes longer than `within` seconds.
+
+    Raises:
+        ProcessLookupError: it has ended meanwhile.
+    """
+    handle = os.pidfd_open(pid)  # from here on the number means this process and no other
+    try:
+        if _is_server_of(pid, data):
+            signal.pidfd_send_signal(handle, signal.SIGQUIT)
+            if not select.select([handle], [], [], within)[0]:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+    finally:
+        os.close(handle)
 
 
 def _is_server_of(pid: int, data: Path) -> bool:

@@ -128,7 +128,7 @@ def _until(true: Callable[[], bool], what: str) -> None:
             raise ToolError(
                 f"{what} did not come up within {DEADLINE:g} s", hint="look into the stand-in's logs"
             )
-        time.sleep(0.02)
+        time.sleep(0.02)  # a server that starts tells nobody: asking again is all there is
 
 
 def _read() -> dict[str, Any]:

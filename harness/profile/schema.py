@@ -1,5 +1,6 @@
 """What a profile is made of. Gates and AWS services hand in tables of these classes; unknown keys are errors."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -244,7 +245,7 @@ class GateConfig(Section):
         return {}
 
 
-class Resource(Section):
+class Resource(Section, ABC):
     """A declared thing of the environment (``[[ecs.services]]``); each has an id of its own and mandatory checks."""
 
     fixture: ClassVar[str]
@@ -256,9 +257,9 @@ class Resource(Section):
     """Whether it must be there before the deploy, or comes with this very release."""
 
     @property
+    @abstractmethod
     def id(self) -> str:
         """What it is called in check ids and messages."""
-        raise NotImplementedError  # pragma: no cover - every kind names itself
 
     def mandatory(self, profile: Any, phase: Phase) -> tuple[str, ...]:  # noqa: ANN401, ARG002
         """The checks that must report for it, as ``module.function`` of its suite."""

@@ -32,6 +32,7 @@ from harness.process import GRACE, Bound, end_tree
 from harness.run import ledger, session
 
 _POLL = 0.05
+"""Seconds between looks at the sessions: their memory and the ledger tell nobody when they grow."""
 _BLOCKING = (GateOutcome.FAIL, GateOutcome.ERROR)
 
 

@@ -52,7 +52,7 @@ def canned(
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_INTERVALS", (0.001,))
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
 
 
 def make(owner: Owner, **resources: Any) -> None:

@@ -389,10 +389,10 @@ def test_a_scan_under_way_is_waited_for_and_not_for_ever() -> None:
     pending, running = ({"imageScanStatus": {"status": status}} for status in ("PENDING", "IN_PROGRESS"))
     over = scanned(pending, running, page())
     assert finished_scan(over, IMAGE, timeout=60, clock=lambda: now[0], sleep=sleep).status == "COMPLETE"
-    assert slept == [2.0, 2.0]
+    assert slept == [2.0, 3.0]
     stuck = finished_scan(scanned(running), IMAGE, timeout=3, clock=lambda: now[0], sleep=sleep)
     assert (stuck.status, stuck.completed_at) == ("IN_PROGRESS", 0)
-    assert slept == [2.0, 2.0, 2.0, 1.0]
+    assert slept == [2.0, 3.0, 2.0, 1.0]
 
 
 def test_no_scan_is_absence_and_half_an_answer_is_broken() -> None:

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.dependence import Windows
+from harness.load.dependence import Clusters
 
 Counts = list[tuple[int, int]]
 """Requests and failures of windows."""
 
 
-def windows(counts: Counts) -> Windows:
-    found = Windows()
+def windows(counts: Counts) -> Clusters:
+    found = Clusters()
     for requests, failures in counts:
         found.add(requests, failures)
     return found
@@ -99,7 +99,7 @@ def test_a_window_without_requests_is_none() -> None:
 @pytest.mark.parametrize(("requests", "failures"), [(5, 6), (5, -1), (-1, 0), (0, 1)])
 def test_counts_that_cannot_be(requests: int, failures: int) -> None:
     with pytest.raises(ValueError, match="cannot have"):
-        Windows().add(requests, failures)
+        Clusters().add(requests, failures)
 
 
 def test_failures_that_an_average_must_absorb_came_in_a_burst() -> None:
@@ -144,7 +144,7 @@ def test_a_run_at_its_limit_needs_no_burst() -> None:
 
 
 def test_bursts_to_reckon_with_are_as_long_as_is_said() -> None:
-    found = Windows(burst=400)
+    found = Clusters(burst=400)
     for _ in range(10):
         found.add(50, 25)
     assert found.design_effect_if_met(0.05, 12_000) == pytest.approx(

@@ -11,7 +11,6 @@ from harness.gates.load import LoadConfig
 from harness.gates.smoke import SmokeConfig
 from harness.model import Phase
 from harness.profile import Profile, Tables
-from harness.profile.schema import Resource
 
 Load = Callable[..., Profile]
 PRE, POST = Phase.PRE_DEPLOY, Phase.POST_DEPLOY
@@ -155,7 +154,8 @@ def test_each_environment_declares_the_same_things(load: Load, tables: Tables) -
     theirs = (DomainJourney, TcpEndpoint, HttpEndpoint)
 
     def shape(name: str) -> list[str]:
-        declared = [item for item in load(name).of(Resource) if not isinstance(item, theirs)]
+        resources = (item for group in load(name).resources.values() for item in group)
+        declared = [item for item in resources if not isinstance(item, theirs)]
         domain = f"{name}.example.com"  # production's is the bare one
         return [item.id.replace(domain, "example.com").replace(name, "ENV") for item in declared]
 

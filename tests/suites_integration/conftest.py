@@ -27,6 +27,7 @@ from harness.gates.context import GateContext
 from harness.model import CheckResult, Phase, Subject
 from harness.profile.loader import load_profile
 from harness.run import session
+from suite_parts import check, markers_of_suites  # noqa: F401 - fixtures
 
 PROFILE = """
 description = "An environment in the emulator"

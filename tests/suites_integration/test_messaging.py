@@ -1,10 +1,7 @@
 """The suites on queues and topics, with states and probes that the emulator does not show of itself."""
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,7 +18,7 @@ from harness.aws.sqs import SqsQueue
 from harness.aws.survey import Survey
 from harness.fixtures import Check, Ended
 from harness.model import Cause, Outcome
-from harness.resources import shipped
+from suite_parts import suite
 
 QUEUE = SqsQueue.model_validate({"queue": "q.fifo", "oldest_message": "< 5m", "backlog": "<= 100"})
 STATE = QueueState("q.fifo", "u", "arn:aws:sqs:r:1:q.fifo", True, 30, 1, 0, 0)
@@ -39,28 +36,6 @@ GOOD = TopicState(
 )
 HERE = Arrival("a.fifo", "gate", 1, 0.25)
 NOBODY: Any = None
-
-
-def suite(name: str) -> ModuleType:
-    path = Path(str(shipped("suites"))) / "integration" / f"test_{name}.py"
-    spec = importlib.util.spec_from_file_location(f"shipped_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(autouse=True)
-def the_markers_of_suites(request: pytest.FixtureRequest) -> None:
-    """What a gate's session knows, and this one does not."""
-    for marker in ("when(attribute): only for what has it", "destructive: changes something"):
-        request.config.addinivalue_line("markers", marker)
-
-
-@pytest.fixture
-def check(tmp_path: Path) -> Check:
-    return Check("integration.x", tmp_path, "integration")
 
 
 def seen(kind: str, id_: str, state: object) -> Survey:

@@ -1,10 +1,7 @@
 """Checks of what the stand-in cannot show, judged on states as AWS would give them."""
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,7 +16,7 @@ from harness.aws.survey import Survey
 from harness.fixtures import Check, Ended
 from harness.model import Outcome
 from harness.profile.schema import LocalConfig
-from harness.resources import shipped
+from suite_parts import suite
 
 CERTIFICATE = AcmCertificate(domain="example.com", in_use=True)
 GOOD = Certificate(
@@ -30,30 +27,8 @@ IMAGE = Image("api", "sha256:" + "a" * 64, ("v1",), 1000.0, 1, "v1")
 Make = Callable[..., Any]
 
 
-def suite(name: str) -> ModuleType:
-    path = Path(str(shipped("suites"))) / "integration" / f"test_{name}.py"
-    spec = importlib.util.spec_from_file_location(f"shipped_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def survey_of(thing: Any, state: object) -> Survey:
     return Survey(Census(Status.PRESENT), {thing.fixture: {thing.id: codec.dump(state)}})
-
-
-@pytest.fixture(autouse=True)
-def markers(request: pytest.FixtureRequest) -> None:
-    """The suites' markers, which are the gates' own and not those of these tests."""
-    for marker in ("when(attribute): as in the suites", "destructive: as in the suites"):
-        request.config.addinivalue_line("markers", marker)
-
-
-@pytest.fixture
-def check(tmp_path: Path) -> Check:
-    return Check("integration.x", tmp_path, "integration")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Quotas that the emulator cannot show, judged by the suite on states as AWS would give them."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,22 +11,16 @@ from harness.aws.quotas import QuotaLimit, QuotaState
 from harness.aws.survey import Survey
 from harness.fixtures import Check, Ended
 from harness.model import Cause, Outcome
-from harness.resources import shipped
+from suite_parts import suite
 
 VCPU = QuotaLimit(name="fargate-vcpu")
 Judge = Callable[[QuotaState], Check]
 
 
 @pytest.fixture
-def judge(tmp_path: Path, request: pytest.FixtureRequest) -> Judge:
+def judge(tmp_path: Path) -> Judge:
     """Run the suite's check on a state."""
-    request.config.addinivalue_line("markers", "phase(name): as in the suites")
-    path = Path(str(shipped("suites"))) / "integration" / "test_quotas.py"
-    spec = importlib.util.spec_from_file_location("shipped_quotas", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = suite("quotas")
 
     def run(state: QuotaState) -> Check:
         check = Check("integration.quotas.leaves_room", tmp_path, "integration")

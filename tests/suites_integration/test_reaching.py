@@ -1,11 +1,8 @@
 """The suites on load balancers, target groups and endpoints, with states that the emulator never shows."""
 
-import importlib.util
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,7 +18,7 @@ from harness.fixtures import Check, Ended, Patience
 from harness.http import Answer
 from harness.model import Outcome
 from harness.network import Connected
-from harness.resources import shipped
+from suite_parts import suite
 
 WEB = LoadBalancer(name="web")
 BALANCER = LoadBalancerState("web", "arn", "application", "internet-facing", "active", "", "d", (), False)
@@ -31,27 +28,6 @@ TARGETS = TargetGroupState(
 )
 SERVICE = EcsService(cluster="main", service="web-service")
 NOBODY: Any = None
-
-
-def suite(name: str) -> ModuleType:
-    path = Path(str(shipped("suites"))) / "integration" / f"test_{name}.py"
-    spec = importlib.util.spec_from_file_location(f"shipped_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(autouse=True)
-def the_marker_of_suites(request: pytest.FixtureRequest) -> None:
-    """What a gate's session knows, and this one does not."""
-    request.config.addinivalue_line("markers", "when(attribute): only for what has it")
-
-
-@pytest.fixture
-def check(tmp_path: Path) -> Check:
-    return Check("integration.x", tmp_path, "integration")
 
 
 def survey(**states: Mapping[str, object]) -> Survey:
