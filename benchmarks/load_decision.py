@@ -22,8 +22,8 @@ from random import Random
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
-from harness.load.dependence import MIN_WINDOWS  # noqa: E402
-from harness.load.sequential import RateDecision, RateRule, State, window_length  # noqa: E402
+from harness.load.statistics.dependence import MIN_WINDOWS  # noqa: E402
+from harness.load.statistics.sequential import RateDecision, RateRule, State, window_length  # noqa: E402
 from harness.threshold import parse  # noqa: E402
 
 PROBABILITIES = (0.0, 0.5, 0.80, 0.85, 0.90, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.999)

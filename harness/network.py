@@ -63,3 +63,11 @@ def connect(host: str, port: int, *, timeout: float, tls: bool = False) -> Conne
     except (OSError, UnicodeError, OverflowError) as problem:
         error = explain(problem)
     return Connected(address, time.monotonic() - started, agreed, error)
+
+
+def free_port() -> int:
+    """A port that nobody has right now. Somebody may take it before the server does: then try another."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -62,6 +62,10 @@ class Latencies:
             if self._count > self._keep:
                 self._raw = None
 
+    def buckets(self) -> dict[str, int]:
+        """The buckets so far; cheap, unlike `summary`."""
+        return {str(index): self._buckets[index] for index in sorted(self._buckets)}
+
     def summary(self) -> Latency:
         """Everything recorded so far."""
         ordered = sorted(self._raw) if self._raw is not None else None
@@ -79,7 +83,7 @@ class Latencies:
             most=self._most,
             exact=ordered is not None,
             percentiles=found,
-            buckets={str(index): self._buckets[index] for index in sorted(self._buckets)},
+            buckets=self.buckets(),
         )
 
     def _of_buckets(self, percent: int) -> int:

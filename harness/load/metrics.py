@@ -9,7 +9,7 @@ from harness.errors import ThresholdError
 from harness.load.latency import PERCENTILES
 from harness.load.result import LoadResult
 from harness.model import Measurement, Unit
-from harness.threshold import Threshold
+from harness.threshold import AnyRule, BaselineRule, Threshold
 
 _NANO = 1_000_000_000
 
@@ -76,7 +76,7 @@ def measurements(result: LoadResult) -> tuple[Measurement, ...]:
     return tuple(found)
 
 
-def require_judgeable(thresholds: Iterable[Threshold]) -> None:
+def require_judgeable(thresholds: Iterable[AnyRule]) -> None:
     """Each rule names a metric of a load run, in its unit, over the whole run.
 
     Raises:
@@ -91,6 +91,9 @@ def require_judgeable(thresholds: Iterable[Threshold]) -> None:
                 + (f"; did you mean {near[0]!r}?" if near else ""),
                 hint=f"the metrics are {', '.join(METRICS)}",
             )
+        if isinstance(threshold, BaselineRule):
+            threshold.require_unit(metric.unit)
+            continue
         if threshold.limit.unit is not metric.unit:
             raise ThresholdError(
                 f"threshold {threshold.text!r}: {threshold.metric} is measured in {_written(metric.unit)}, "
@@ -104,9 +107,10 @@ def require_judgeable(thresholds: Iterable[Threshold]) -> None:
             )
 
 
-def latency_limit(thresholds: Iterable[Threshold]) -> Fraction | None:
-    """The shortest time that a rule speaks of, in seconds; ``None`` where no rule is about time."""
-    return min((rule.limit.value for rule in thresholds if rule.limit.unit is Unit.SECONDS), default=None)
+def latency_limit(thresholds: Iterable[AnyRule]) -> Fraction | None:
+    """The shortest time that a rule names, in seconds; ``None`` where no rule names one."""
+    fixed = (rule.limit for rule in thresholds if isinstance(rule, Threshold))
+    return min((limit.value for limit in fixed if limit.unit is Unit.SECONDS), default=None)
 
 
 def _written(unit: Unit) -> str:

@@ -6,11 +6,13 @@ Standard library only: Locust's process imports it too.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from math import ceil, floor
-from typing import Literal
+from functools import cached_property
+from math import ceil
+from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from harness.errors import ProfileError, ToolError
+from harness.load.schedule import Schedule, Stage, constant
 from harness.masking import register
 
 VARIABLE = "GONOGO_LOAD_PLAN"
@@ -39,10 +41,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Plan:
-    """One stream of requests. Times are in seconds; `rate` in arrivals a second, or else `users` in a closed loop.
+    """One stream of requests. Times are in seconds.
 
-    `run` marks the result as this run's own; `late_after` is the schedule lag from which an arrival counts as late.
-    `result` and `progress` are the files that Locust's process writes.
+    Either a schedule (open model: `rate` arrivals a second for `duration`, or `stages`), or `users` in a closed loop.
+    What one arrival does is `kind` with its `traffic` (`harness.load.generator.traffic`); the fields from `url` on are
+    those of the kind ``http``. `run` marks the result as this run's own; `late_after` is the schedule lag from which an
+    arrival counts as late. `result` and `progress` are the files that Locust's process writes. `nodes` processes share
+    the load. `rules` are thresholds; the run ends early where one of them is broken for certain, on the terms of
+    `confidence` and `early_pass` (`harness.load.statistics.sequential`), unless `stop_early` forbids it.
     """
 
     run: str
@@ -54,30 +60,53 @@ class Plan:
     timeout: float
     late_after: float
     rate: float | None = None
+    stages: tuple[Stage, ...] = ()
     users: int | None = None
     think_time: float = 0.0
     warm_up: float = 0.0
     method: str = "GET"
     expect_status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    header_variables: Mapping[str, str] = field(default_factory=dict)
     body: str = field(default="", repr=False)
+    kind: str = "http"
+    traffic: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    nodes: int = 1
+    rules: tuple[str, ...] = ()
+    confidence: float | None = None
+    early_pass: bool = False
+    stop_early: bool = True
+
+    @property
+    def open(self) -> bool:
+        """Whether requests come on a schedule."""
+        return self.rate is not None or bool(self.stages)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The counted arrivals; empty in a closed loop."""
+        if self.stages:
+            return Schedule(self.stages)
+        return Schedule([]) if self.rate is None else constant(self.rate, self.duration)
+
+    @cached_property
+    def warm_up_schedule(self) -> Schedule:
+        """The arrivals before those that count, at the rate that these begin with."""
+        stages = self.schedule.stages
+        rate = (stages[0].rate or stages[0].to / 2) if stages else 0.0
+        return constant(rate, self.warm_up)
 
     @property
     def arrivals(self) -> int | None:
         """How many requests the schedule holds (N = rate × duration); ``None`` in a closed loop."""
-        return None if self.rate is None else count(self.rate, self.duration)
-
-    @property
-    def warm_up_arrivals(self) -> int:
-        """How many requests the schedule sends before those that count."""
-        return 0 if self.rate is None else count(self.rate, self.warm_up)
+        return self.schedule.arrivals if self.open else None
 
     @property
     def slots(self) -> int:
         """How many requests may be open at the same time; a schedule's bound can only be met by broken time-outs."""
-        if self.rate is None:
+        if not self.open:
             return self.users or 0
-        return ceil(self.rate * self.timeout * 11 / 10) + 10
+        return ceil(self.schedule.peak * self.timeout * 11 / 10) + 10
 
     def to_json(self) -> str:
         """As `from_json` takes it."""
@@ -91,17 +120,14 @@ class Plan:
             ToolError: it is not a plan.
         """
         try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError) as error:
+            data = json.loads(text)
+            stages = tuple(Stage(**stage) for stage in data.pop("stages"))
+            return cls(**{**data, "rules": tuple(data["rules"])}, stages=stages)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ToolError(
                 f"{VARIABLE} holds no plan: {error}",
                 hint="the locustfile is run by the load gate, not by hand",
             ) from error
-
-
-def count(rate: float, seconds: float) -> int:
-    """The whole requests that a rate makes in some seconds; a hair of float error does not lose one."""
-    return floor(rate * seconds + 1e-6)
 
 
 def nanoseconds(seconds: float) -> int:

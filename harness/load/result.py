@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from harness.errors import ToolError
 from harness.load.latency import Latency
 from harness.load.windows import MOST, Windows
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class Kind(StrEnum):
@@ -44,6 +44,37 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class StepResult:
+    """One step of a journey: its requests, and the times of those that succeeded."""
+
+    sent: int
+    failed: int
+    latency: Latency
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the decision on one rate knew when the load ended. See `harness.load.statistics.sequential.Look`.
+
+    `early` is on what ground the load was ended before its horizon (``curtailment``, ``evidence``, ``early pass``);
+    empty where it was not ended by this rule. `low` and `high` bound the metric's true value.
+    """
+
+    rule: str
+    state: str
+    early: str
+    reason: str
+    requests: int
+    failures: int
+    estimate: float | None
+    low: float
+    high: float
+    confidence: float
+    effective: float
+    evidence: float
+
+
+@dataclass(frozen=True)
 class LoadResult:
     """What a load run came to. Times are whole nanoseconds, except where a name says otherwise.
 
@@ -55,7 +86,10 @@ class LoadResult:
 
     `latency` is measured from the intended start (in a closed loop: the actual one), `service_time` from the actual
     one; both hold the successful requests and the time-outs at their time-out value. `lag` is actual minus intended.
-    `windows` tell the same run by time: they add up to these figures.
+    `windows` tell the same run by time: they add up to these figures. `steps` are the requests of journeys, by name.
+
+    `nodes` is how many processes shared the load; `cpu` is then the busiest one's. `due` is how many of the planned
+    arrivals had come due when the load ended: fewer than `planned` where it ended early, which `judged` then explains.
     """
 
     schema: int
@@ -84,6 +118,10 @@ class LoadResult:
     slowest: tuple[Seen, ...]
     first_failures: tuple[Seen, ...]
     windows: Windows
+    steps: Mapping[str, StepResult] = field(default_factory=dict)
+    nodes: int = 1
+    due: int | None = None
+    judged: tuple[Judged, ...] = ()
 
 
 def write(path: Path, result: LoadResult) -> None:
@@ -114,7 +152,7 @@ def read(path: Path, *, run: str | None = None) -> LoadResult:
         raise ToolError(f"Locust left no result ({path.name})", hint=hint) from error
     except (OSError, ValueError) as error:
         raise ToolError(f"Locust's result {path.name} cannot be read: {error}", hint=hint) from error
-    known = {field.name for field in fields(LoadResult)}
+    known = {key.name for key in fields(LoadResult)}
     if not isinstance(data, dict) or data.get("schema") != SCHEMA or data.keys() != known:
         raise ToolError(f"Locust's result {path.name} is not of the known form", hint=hint)
     try:

@@ -1,21 +1,27 @@
 """Runs one scenario: Locust as a program of its own, supervised, and its result read back."""
 
 import os
+import secrets
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 from harness import process
 from harness.errors import ToolError
+from harness.load.generator.channel import FORKED, TOKEN
 from harness.load.plan import VARIABLE, Plan, register_secrets
 from harness.load.result import LoadResult, read
+from harness.network import free_port
 
 STARTUP = 5.0
 """Seconds that a scenario may take beside its load, on a machine that is not overloaded."""
 SLACK = 30.0
 """Seconds after which a run that should be over is ended."""
-_LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+OURS = "gonogo: "
+"""What a line begins with that the generator wrote for people."""
+_LOCUSTFILE = Path(__file__).with_name("generator") / "locustfile.py"
 
 
 def load_time(plan: Plan) -> float:
@@ -39,14 +45,14 @@ def run_scenario(plan: Plan, *, work: Path, budget: float | None = None) -> Load
     plan = replace(plan, run=uuid4().hex, result=str(result), progress=str(progress))
     register_secrets(plan.url, plan.headers)
     finished = process.run(
-        command(plan),
+        command(plan, port=free_port() if plan.nodes > 1 else None),
         cwd=work,
         output=work,
         name="locust",
         budget=budget if budget is not None else load_time(plan) + SLACK,
         env=environment(plan, work),
     )
-    said = "\n".join(finished.tail(5))
+    said = _said(finished.tail(20))
     if finished.ended != "exited":
         raise ToolError(
             f"scenario {plan.scenario!r}: Locust was ended after {finished.duration:.0f} s ({finished.ended}){_of(said)}",
@@ -60,12 +66,15 @@ def run_scenario(plan: Plan, *, work: Path, budget: float | None = None) -> Load
     return read(result, run=plan.run)
 
 
-def command(plan: Plan) -> list[str]:
-    """The command that runs a plan. It holds nothing of the plan but the number of users."""
-    users = str(plan.users or 1)
+def command(plan: Plan, *, port: int | None = None) -> list[str]:
+    """The command that runs a plan. It holds nothing of the plan but the number of users and processes."""
+    users = str(plan.nodes if plan.open else plan.users or 1)
+    several = ["--processes", str(plan.nodes), "--master-bind-host", "127.0.0.1"] if plan.nodes > 1 else []
+    ports = ["--master-host", "127.0.0.1", "--master-bind-port", str(port), "--master-port", str(port)]
     return [
         *(sys.executable, "-P", "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary"),
         *("--users", users, "--spawn-rate", users, "--exit-code-on-error", "0", "--loglevel", "WARNING"),
+        *(several + ports if several else []),
     ]
 
 
@@ -75,7 +84,14 @@ def environment(plan: Plan, work: Path) -> dict[str, str]:
     Locust reads ``LOCUST_*`` and ``~/.locust.conf``: a user's own settings would bend the run.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    return {**kept, "HOME": str(work), VARIABLE: plan.to_json()}
+    forked = {FORKED: "1", TOKEN: secrets.token_hex(16)} if plan.nodes > 1 else {}
+    return {**kept, "HOME": str(work), VARIABLE: plan.to_json(), **forked}
+
+
+def _said(lines: Sequence[str]) -> str:
+    """What the generator said for people, or else the end of what Locust said."""
+    ours = [line.removeprefix(OURS) for line in lines if line.startswith(OURS)]
+    return "\n".join(ours[-3:] or lines[-5:])
 
 
 def _of(said: str) -> str:

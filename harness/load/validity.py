@@ -51,12 +51,15 @@ def invalid_reasons(result: LoadResult, *, limit: Fraction | None = None) -> tup
 def _off_schedule(result: LoadResult, planned: int, bound: Fraction) -> list[str]:
     reasons = []
     # Planned and achieved rate have the planned duration in common; a run that took longer achieved less.
-    achieved = Fraction(result.sent, planned) * Fraction(result.duration, result.elapsed)
+    # What ended early is held to the arrivals that had come due by then.
+    due = planned if result.due is None else result.due
+    lasted = Fraction(result.duration, result.elapsed) if due == planned else Fraction(1)
+    achieved = Fraction(result.sent, due) * lasted if due else Fraction(0)
     if achieved < MIN_RATE:
         dropped = f", {result.dropped} found no free slot" if result.dropped else ""
         reasons.append(
             f"{float(achieved):.1%} of the planned rate was achieved, less than {float(MIN_RATE):.0%} "
-            f"({result.sent} of {planned} requests in {result.elapsed / 1e9:.2f} s{dropped})"
+            f"({result.sent} of {due} requests in {result.elapsed / 1e9:.2f} s{dropped})"
         )
     lag = result.lag.percentiles.get("p99", 0)
     if Fraction(lag, 1_000_000_000) > bound:

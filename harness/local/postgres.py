@@ -5,7 +5,6 @@ Only commands and files; the supervisor runs them. Standard library only.
 
 import os
 import shutil
-import socket
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,14 +115,6 @@ def setup(database: str, password: str) -> str:
     """The SQL that makes the application's role and database; `password` is of URL-safe characters."""
     name = database.replace('"', '""')
     return f"""CREATE ROLE {USER} LOGIN PASSWORD '{password}';\nCREATE DATABASE "{name}" OWNER {USER};\n"""
-
-
-def free_port() -> int:
-    """A port that nobody has right now. Somebody may take it before the server does: then try another."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _programs(area: Path) -> Path:

@@ -25,6 +25,7 @@ from harness.errors import GonogoError, ToolError
 from harness.local import postgres
 from harness.local.area import area
 from harness.local.children import Children
+from harness.network import free_port
 
 DEADLINE = 30.0
 """Seconds that one step of starting may take."""
@@ -225,7 +226,7 @@ class _StandIn:
     def _serve(self, server: postgres.Server) -> int:
         """Start the server; another port where somebody took the one that was free a moment ago."""
         for _ in range(_PORT_TRIES):
-            port = postgres.free_port()
+            port = free_port()
             child = self._children.start(
                 "postgres",
                 server.postgres(port),

@@ -3,13 +3,14 @@
 from harness.errors import ToolError
 from harness.fixtures import Check
 from harness.gates.context import GateContext
-from harness.gates.load import LoadConfig, Scenario
+from harness.gates.load import LoadConfig
 from harness.load.diagnosis import hint, lines
 from harness.load.diagnosis import summary as summary_of
 from harness.load.metrics import latency_limit, measurements
 from harness.load.plan import Plan, require_allowed
 from harness.load.result import LoadResult
 from harness.load.runner import run_scenario
+from harness.load.scenario import Scenario
 from harness.load.validity import HINT, invalid_reasons
 from harness.model import Cause
 

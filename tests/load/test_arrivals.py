@@ -9,10 +9,10 @@ from typing import Any
 import gevent
 import pytest
 
-from harness.load.arrivals import CpuMeter, Loop, run_open
+from harness.load.generator.arrivals import CpuMeter, Loop, Schedule
+from harness.load.generator.progress import Progress
+from harness.load.generator.recorder import Answer, Recorder
 from harness.load.plan import Plan
-from harness.load.progress import follow
-from harness.load.recorder import Answer, Recorder
 from harness.load.result import Kind, LoadResult, contradictions
 
 MS = 1_000_000
@@ -25,6 +25,12 @@ class Fake:
         self._act = act
         self.starts: list[int] = []
 
+    def prime(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
     def send(self) -> Answer:
         self.starts.append(time.monotonic_ns())
         return self._act(len(self.starts)) or Answer(None, 200)
@@ -32,7 +38,7 @@ class Fake:
 
 def run(plan: Plan, fake: Fake) -> LoadResult:
     recorder, meter = Recorder(plan), CpuMeter()
-    run_open(plan, plan.rate or 0, fake, recorder, meter)
+    Schedule(plan, 0, fake, recorder, meter).conduct()
     result = recorder.result(cpu=meter.share)
     assert contradictions(result) == ()
     return result
@@ -83,7 +89,7 @@ def test_an_arrival_without_a_slot_is_dropped_and_counted(
 
 
 def test_what_never_ends_is_lost_and_so_invalid(make_plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.load import arrivals
+    from harness.load.generator import arrivals
     from harness.load.validity import invalid_reasons
 
     monkeypatch.setattr(arrivals, "_DRAIN", 0.1)
@@ -128,7 +134,7 @@ def test_closed_users_do_not_hammer_a_closed_door(make_plan: Any) -> None:
 
 
 def test_closed_ends_although_a_request_does_not(make_plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.load import arrivals
+    from harness.load.generator import arrivals
 
     monkeypatch.setattr(arrivals, "_DRAIN", 0.05)
     plan = make_plan(users=1, duration=0.1, timeout=0.05)
@@ -141,21 +147,32 @@ def test_closed_ends_although_a_request_does_not(make_plan: Any, monkeypatch: py
     assert result.sent == result.completed + 1 or result.sent == result.completed == 0
 
 
-def test_progress(make_plan: Any, tmp_path: Path) -> None:
-    recorder = Recorder(make_plan())
+def test_shares_are_interleaved_and_whole(make_plan: Any) -> None:
+    """Three nodes send what one would, each every third request."""
+    plan = make_plan(rate=100.0, duration=0.2, nodes=3)
+    parts = []
+    for number in range(3):
+        recorder, meter = Recorder(plan), CpuMeter()
+        share = Schedule(plan, number, Fake(), recorder, meter)
+        share.conduct()
+        parts.append((share.due, recorder.sent))
+    assert parts == [(7, 7), (7, 7), (6, 6)]
+
+
+def test_a_stopped_schedule_says_what_was_due(make_plan: Any) -> None:
+    plan = make_plan(rate=100.0, duration=5.0)
+    recorder, meter = Recorder(plan), CpuMeter()
+    shares: list[Schedule] = []
+    fake = Fake(lambda index: shares[0].stop() if index == 10 else None)
+    shares.append(Schedule(plan, 0, fake, recorder, meter))
+    shares[0].conduct()
+    assert shares[0].due == recorder.sent == recorder.completed == 10
+
+
+def test_progress(tmp_path: Path) -> None:
     path = tmp_path / "progress.jsonl"
-    watcher = gevent.spawn(follow, path, recorder, 0.01)
-    while not path.exists() or len(path.read_text().splitlines()) < 2:
-        gevent.sleep(0.01)
-    watcher.kill()
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["second"] for line in lines[:2]] == [1, 2]
-    assert lines[0] == {
-        "second": 1,
-        "planned": 50,
-        "sent": 0,
-        "completed": 0,
-        "timed_out": 0,
-        "succeeded": 0,
-        "dropped": 0,
-    }
+    with Progress(path) as progress:
+        progress.write({"second": 1})
+        assert json.loads(path.read_text()) == {"second": 1}, "at once"
+        progress.write({"second": 2})
+    assert len(path.read_text().splitlines()) == 2

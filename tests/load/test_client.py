@@ -13,7 +13,7 @@ import gevent
 import pytest
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
-from harness.load.client import Client, kind_of
+from harness.load.generator.client import Client, kind_of
 from harness.load.plan import Plan
 from harness.load.result import Kind
 

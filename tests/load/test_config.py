@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from harness.errors import ProfileError, ToolError
 from harness.fixtures import Check, Ended
 from harness.gates.context import GateContext
-from harness.gates.load import LoadConfig, Scenario
+from harness.gates.load import LoadConfig
 from harness.load.result import Kind
+from harness.load.scenario import Scenario
 from harness.model import Cause, Outcome, Phase
 from harness.profile import Profile
 from harness.profile.schema import (

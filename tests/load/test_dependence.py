@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.dependence import Clusters
+from harness.load.statistics.dependence import Clusters
 
 Counts = list[tuple[int, int]]
 """Requests and failures of windows."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.evidence import failing, keeping, log_evidence, patience
+from harness.load.statistics.evidence import failing, keeping, log_evidence, patience
 
 
 def e_value(requests: int, failures: int, planned: int, null: int, alternatives: tuple[int, ...]) -> float:

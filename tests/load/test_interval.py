@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.load.interval import Interval, clopper_pearson, empirical_bernstein, incomplete_beta
+from harness.load.statistics.interval import Interval, clopper_pearson, empirical_bernstein, incomplete_beta
 
 
 def at_most(k: int, n: int, p: Fraction) -> Fraction:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ProfileError, ToolError
-from harness.load.plan import Plan, Target, count, register_secrets, require_allowed, target
+from harness.load.plan import Plan, Target, register_secrets, require_allowed, target
 from harness.masking import MASK, mask
 
 
@@ -70,23 +70,16 @@ def test_not_allowed_names_host_and_key(allowed: list[str]) -> None:
     assert "gates.load.allowed_hosts" in caught.value.message
 
 
-@pytest.mark.parametrize(
-    ("rate", "seconds", "expected"), [(0.1, 30, 3), (40, 6, 240), (1 / 60, 59, 0), (3, 0.5, 1)]
-)
-def test_count(rate: float, seconds: float, expected: int) -> None:
-    assert count(rate, seconds) == expected
-
-
 def test_travels_as_json_and_shows_no_secret(make_plan: Any) -> None:
     plan = make_plan(headers={"Authorization": "Bearer abcdefgh"}, body="secret", warm_up=0.5)
     assert Plan.from_json(plan.to_json()) == plan
     assert "abcdefgh" not in repr(plan)
-    assert (plan.arrivals, plan.warm_up_arrivals, plan.slots) == (50, 25, 65)
+    assert (plan.arrivals, plan.warm_up_schedule.arrivals, plan.slots) == (50, 25, 65)
 
 
 def test_closed(make_plan: Any) -> None:
     plan = make_plan(users=7)
-    assert (plan.arrivals, plan.warm_up_arrivals, plan.slots) == (None, 0, 7)
+    assert (plan.arrivals, plan.warm_up_schedule.arrivals, plan.slots) == (None, 0, 7)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"nonsense": 1}'])

@@ -3,7 +3,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness import codec
-from harness.load.recorder import Answer, Recorder
+from harness.load.generator.recorder import Answer, Recorder
 from harness.load.result import Kind, LoadResult, contradictions
 from harness.masking import register
 

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.load.sequential import Ground, Look, RateDecision, RateRule, State, Terms, window_length
+from harness.load.statistics.sequential import (
+    Ground,
+    Look,
+    RateDecision,
+    RateRule,
+    State,
+    Terms,
+    window_length,
+)
 from harness.model import Measurement, Unit
 from harness.threshold import parse
 

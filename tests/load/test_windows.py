@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.load.generator.recorder import Answer, Recorder
 from harness.load.latency import bucket, nearest_rank
-from harness.load.recorder import Answer, Recorder
 from harness.load.result import Kind, contradictions
 from harness.load.windows import MOST, Timeline, Windows, add_up, merge, percentile, width_for
 

@@ -14,6 +14,7 @@ from harness.local import postgres, supervisor
 from harness.local.area import area
 from harness.local.plan import Plan
 from harness.local.supervisor import Over, Owner
+from harness.network import free_port
 
 pytestmark = pytest.mark.stand_in
 
@@ -46,9 +47,9 @@ def test_a_port_that_somebody_took_is_not_the_last(
     stand_in: supervisor._StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = [taken.getsockname()[1], postgres.free_port()]
+        ports = [taken.getsockname()[1], free_port()]
         wanted = ports[-1]
-        monkeypatch.setattr(postgres, "free_port", lambda: ports.pop(0))
+        monkeypatch.setattr(supervisor, "free_port", lambda: ports.pop(0))
         found = stand_in._database()
     assert (found["port"], found["database"]) == (wanted, "storefront_test")
     assert not ports

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.gates.load import Scenario
 from harness.gates.unit import UnitConfig
+from harness.load.scenario import Scenario
 from harness.profile import Profile, Tables
 from harness.profile.loader import load_profile
 from harness.profile.problems import InvalidProfileError, Problem

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.load.generator.recorder import Answer, Recorder
 from harness.load.metrics import measurements
 from harness.load.plan import Plan
-from harness.load.recorder import Answer, Recorder
 from harness.load.result import Kind, LoadResult
 from harness.masking import register
 from harness.model import ThresholdResult

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.load.generator.recorder import Answer, Recorder
 from harness.load.plan import Plan
-from harness.load.recorder import Answer, Recorder
 from harness.load.result import write
 from harness.model import CheckResult, Evidence, Outcome
 from harness.report import allure, review
