@@ -21,7 +21,7 @@ class LoadConfig(GateConfig):
 
     @model_validator(mode="after")
     def _fits_the_budget(self) -> "LoadConfig":
-        needed = sum(s.warm_up + s.duration + s.timeout + STARTUP for s in self.scenarios)
+        needed = sum(s.warm_up + s.length + s.timeout + STARTUP for s in self.scenarios)
         if needed > self.budget:
             msg = (
                 f"the scenarios run one after another and may take {needed:.0f} s "

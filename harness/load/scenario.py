@@ -10,19 +10,47 @@ from pydantic import Field, model_validator
 from harness.errors import ProfileError, ThresholdError
 from harness.load.metrics import latency_limit, require_judgeable
 from harness.load.plan import MAX_IN_FLIGHT, Plan
-from harness.load.schedule import constant
+from harness.load.schedule import Schedule, Stage, constant
+from harness.load.statistics.sequential import RateRule
 from harness.load.validity import lag_bound
-from harness.profile.schema import PLACE, Duration, Rate, Rule, Section
-from harness.threshold import parse
+from harness.model import Unit
+from harness.profile.schema import PLACE, Duration, Rate, Rule, Section, Written
+from harness.threshold import parse, parse_quantity
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
+def _share(text: str) -> float:
+    quantity = parse_quantity(text)
+    if quantity.unit is not Unit.RATIO:
+        raise ThresholdError(f"{text!r} is not a share", hint="write it as 95%")
+    return float(quantity.value)
+
+
+Share = Annotated[
+    float, Written(_share, lambda share: f"{share * 100:.6g}%", r"^\s*\d+(\.\d+)?\s*%\s*$", ("95%",))
+]
+"""A share between 0 and 1; written ``95%``."""
+
+
+class StageConfig(Section):
+    """One stage of a schedule: `duration` at `rate`, or from `rate` to `to` in a straight line."""
+
+    duration: Duration
+    rate: Rate
+    to: Rate | None = None
+
+    def stage(self) -> Stage:
+        """As the schedule takes it."""
+        return Stage(self.duration, self.rate, self.rate if self.to is None else self.to)
+
+
 class Scenario(Section):
     """``[[gates.load.scenarios]]``: one stream of requests and the rules its figures must keep.
 
-    Either `rate` (arrivals on a schedule) or `users` (a closed loop with `think_time`), not both.
+    One of `rate` (arrivals on a schedule, for `duration`), `stages` (a schedule of ramps, spikes and steps) and `users` (a
+    closed loop with `think_time`, for `duration`).
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -34,6 +62,7 @@ class Scenario(Section):
     body: str = Field(default="", max_length=16_384)
     expect_status: int = Field(default=200, ge=100, le=599)
     rate: Rate | None = None
+    stages: list[StageConfig] = Field(default_factory=list, max_length=100)
     users: int | None = Field(default=None, ge=1, le=10_000)
     think_time: Duration = 0.0
     duration: Duration = 30.0
@@ -46,39 +75,80 @@ class Scenario(Section):
         default_factory=lambda: [parse("success_rate >= 95%"), parse("avg_response_time < 2s")], min_length=1
     )
 
+    confidence: Share | None = Field(default=None, gt=0, lt=1)
+    """Where given, a rule is only decided when the interval of its figure, at this confidence, lies on one side of the limit;
+    else the run is inconclusive."""
+    stop_early: bool = True
+    """Whether the load ends as soon as a rule on the success or error rate is broken for certain."""
+    early_pass: bool = False
+    """Whether it also ends as soon as all rules, then on success and error rates alone, will hold if the rest is like what was
+    seen; the verdict says that this was assumed."""
+    processes: int = Field(default=1, ge=1, le=1000)
+    """Generators that share the load: processes of this machine, or the `workers` elsewhere."""
+    workers: Literal["local", "external"] = "local"
+    """Where the generators run: ``external`` waits for as many `gonogo load-worker` as `processes` says."""
+
     @model_validator(mode="after")
     def _one_model(self) -> "Scenario":
-        if (self.rate is None) == (self.users is None):
-            msg = f"scenario {self.name!r} needs either rate or users"
+        given = [self.rate is not None, bool(self.stages), self.users is not None]
+        if sum(given) != 1:
+            msg = f"scenario {self.name!r} needs exactly one of rate, stages and users"
             raise ValueError(msg)
-        if self.rate is not None and self.rate <= 0:
+        if self.stages and "duration" in self.model_fields_set:
+            msg = f"scenario {self.name!r}: the stages have durations of their own; leave duration out"
+            raise ValueError(msg)
+        if self.users is None and self.schedule.peak <= 0:
             msg = f"scenario {self.name!r}: a rate of 0 sends nothing"
+            raise ValueError(msg)
+        if self.users is not None and self.users < self.processes:
+            msg = f"scenario {self.name!r}: {self.users} users cannot be shared by {self.processes} processes"
             raise ValueError(msg)
         return self
 
+    @property
+    def schedule(self) -> Schedule:
+        """The counted arrivals; none in a closed loop."""
+        if self.stages:
+            return Schedule([stage.stage() for stage in self.stages])
+        return Schedule([]) if self.rate is None else constant(self.rate, self.duration)
+
+    @property
+    def length(self) -> float:
+        """Seconds of the counted stretch."""
+        return self.schedule.duration if self.stages else self.duration
+
     @model_validator(mode="after")
     def _sends_something(self) -> "Scenario":
-        for key, seconds in (("duration", self.duration), ("timeout", self.timeout)):
+        for key, seconds in (("duration", self.length), ("timeout", self.timeout)):
             if seconds <= 0:
                 msg = f"scenario {self.name!r}: a {key} of 0 measures nothing"
                 raise ValueError(msg)
-        if self.rate is None or self.rate <= 0:
+        if self.users is not None:
             return self
-        planned = constant(self.rate, self.duration).arrivals
-        if planned < self.min_requests:
+        schedule = self.schedule
+        if schedule.arrivals < self.min_requests:
             msg = (
-                f"scenario {self.name!r}: rate × duration is {planned} requests, fewer than min_requests "
+                f"scenario {self.name!r}: rate × duration is {schedule.arrivals} requests, fewer than min_requests "
                 f"({self.min_requests})"
             )
             raise ValueError(msg)
-        if self.rate * self.timeout > MAX_IN_FLIGHT:
+        if schedule.peak * self.timeout > MAX_IN_FLIGHT:
             msg = (
-                f"scenario {self.name!r}: rate × timeout lets {self.rate * self.timeout:.0f} requests be open at "
+                f"scenario {self.name!r}: rate × timeout lets {schedule.peak * self.timeout:.0f} requests be open at "
                 f"once; at most {MAX_IN_FLIGHT} may be: lower the timeout or the rate"
             )
             raise ValueError(msg)
         if self.think_time:
             msg = f"scenario {self.name!r}: think_time goes with users; a schedule does not wait"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _passes_early_on_rates(self) -> "Scenario":
+        others = [rule.text for rule in self.thresholds if not RateRule.may_be(rule)]
+        if self.early_pass and (others or self.users is not None):
+            why = f"{others[0]!r} is not one" if others else "a closed loop has no plan to end before"
+            msg = f"scenario {self.name!r}: early_pass needs a schedule and rules on success or error rates alone; {why}"
             raise ValueError(msg)
         return self
 
@@ -115,10 +185,11 @@ class Scenario(Section):
             url=self.url,
             result="",
             progress="",
-            duration=self.duration,
+            duration=self.length,
             timeout=self.timeout,
             late_after=float(lag_bound(latency_limit(self.thresholds))),
             rate=self.rate,
+            stages=self.schedule.stages if self.stages else (),
             users=self.users,
             think_time=self.think_time,
             warm_up=self.warm_up,
@@ -128,7 +199,13 @@ class Scenario(Section):
                 **self.headers,
                 **self._secret_headers(os.environ if environment is None else environment),
             },
+            header_variables=self.header_variables,
             body=self.body,
+            nodes=self.processes,
+            rules=tuple(rule.text for rule in self.thresholds if RateRule.may_be(rule)),
+            confidence=self.confidence,
+            early_pass=self.early_pass,
+            stop_early=self.stop_early,
         )
 
     def _secret_headers(self, environment: Mapping[str, str]) -> dict[str, str]:

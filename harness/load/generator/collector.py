@@ -162,8 +162,7 @@ class Collector:
         passing = {
             rule: look for rule, look in looks.items() if look.state is State.PASS and look.ground in _EARLY
         }
-        everything = len(passing) == len(looks) == len(self._plan.rules)
-        found = failing or (passing if everything else {})
+        found = failing or (passing if len(passing) == len(looks) else {})
         if found and self._valid_so_far():
             self._early, self.ended_early = found, True
 

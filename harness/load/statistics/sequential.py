@@ -69,6 +69,11 @@ class RateRule:
             return None
         return cls(threshold, limit, threshold.op in "<>")
 
+    @classmethod
+    def may_be(cls, rule: object) -> bool:
+        """Whether `of` makes one of this rule, of whatever kind it is."""
+        return isinstance(rule, Threshold) and cls.of(rule) is not None
+
     def most(self, requests: int) -> int:
         """The most failures of so many requests that keep the rule; -1 where not even none does."""
         bound = self.limit * requests
