@@ -22,6 +22,7 @@ MODULES = (
     "ecr",
     "ecs",
     "endpoints",
+    "fargate",
     "journey",
     "logs",
     "metrics",
@@ -35,6 +36,7 @@ MODULES = (
     "ssm",
     "tags",
     "target_groups",
+    "traffic_zones",
 )
 """The files of this package that declare operations of the target session."""
 IAM_PREFIXES = {

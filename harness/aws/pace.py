@@ -20,6 +20,8 @@ class Pace:
     ) -> None:
         self._rate, self._clock, self._sleep = rate, clock, sleep
         self._lock = Lock()
+        self.waited = 0.0
+        """Seconds that requests were held back, all together."""
         self._free_at = clock() - _BURST
         """When the last request that was let go would have been due at an even pace."""
 
@@ -29,5 +31,6 @@ class Pace:
             now = self._clock()
             self._free_at = max(self._free_at, now - _BURST) + 1 / self._rate
             late = self._free_at - now
+            self.waited += max(0.0, late)
         if late > 0:
             self._sleep(late)

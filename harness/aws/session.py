@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from harness import codec, masking
 from harness.aws.faults import Broken, Fault, Misconfigured, NoCredentials, NotEmulated, Unreachable
@@ -32,11 +32,9 @@ R = TypeVar("R")
 OPERATIONS = (Operation("sts", "GetCallerIdentity"),)
 _WIDTH = 8
 """Calls under way at once."""
-_RATES = {"route53": 4.0}
+RATES = {"route53": 4.0}
 """Requests a second to services that take fewer of a whole account than a profile's `calls`: Route 53 takes five, of
 everybody together. An emulator is not asked more gently."""
-_STAYS_DOWN = 20.0
-"""Seconds for which a service that did not answer is not asked again."""
 _GUARDED = ("before-call", "before-sign", "before-send")
 _REAL_SECRET = 16
 """A secret key shorter than this is an emulator's (``test``); masking it would mask the word everywhere."""
@@ -49,6 +47,12 @@ class Patience:
     connect: float = 3.0
     read: float = 10.0
     attempts: int = 8
+    pool: int = 2 * _WIDTH
+    """Connections that are kept: as many requests may be under way without waiting for one."""
+    rest: float = 20.0
+    """Seconds for which a service that did not answer is not asked again."""
+    mode: Literal["adaptive", "standard"] = "adaptive"
+    """``adaptive`` also slows later requests down, unseen."""
 
 
 PATIENT = Patience()
@@ -74,6 +78,7 @@ class Aws:
         self._patience = patience
         self._lock = RLock()
         self._pace = Pace(profile.aws.calls)
+        self._own_paces: list[Pace] = []
         self._shared: dict[tuple[str, bytes], Future[Any]] = {}
         self._down: dict[str, tuple[float, Unreachable]] = {}
         self.calls: Counter[str] = Counter()
@@ -110,6 +115,11 @@ class Aws:
         if isinstance(self._identity, Fault):
             raise self._identity
         return self._identity
+
+    @property
+    def held_back(self) -> float:
+        """Seconds that requests waited for their turn so far, all together: of `calls`, and of a service's own rate."""
+        return self._pace.waited + sum(pace.waited for pace in self._own_paces)
 
     def call(self, key: str, about: str, /, **parameters: object) -> dict[str, Any]:
         """Ask AWS one thing: ``aws.call("ecs:DescribeServices", "api-service", cluster=…)``.
@@ -217,7 +227,7 @@ class Aws:
                 hint="nothing is claimed about it here; a run against AWS proves it",
             )
         at, fault = self._down.get(service, (0.0, None))
-        if fault is not None and time.monotonic() - at < _STAYS_DOWN:
+        if fault is not None and time.monotonic() - at < self._patience.rest:
             raise fault
         return operation
 
@@ -258,8 +268,9 @@ class Aws:
                 for event in _GUARDED:
                     client.meta.events.register_first(event, guard)
                 client.meta.events.register("before-send", lambda **_: self._pace.wait())
-                if service in _RATES and not self.profile.aws.endpoint_url:
-                    own = Pace(_RATES[service])
+                if service in RATES and not self.profile.aws.endpoint_url:
+                    own = Pace(RATES[service])
+                    self._own_paces.append(own)
                     client.meta.events.register("before-send", lambda **_: own.wait())
                 self._clients[service, patience] = client
             return self._clients[service, patience]
@@ -285,8 +296,8 @@ class Aws:
                 config=Config(
                     connect_timeout=patience.connect,
                     read_timeout=patience.read,
-                    retries={"mode": "adaptive", "total_max_attempts": patience.attempts},
-                    max_pool_connections=2 * _WIDTH,
+                    retries={"mode": patience.mode, "total_max_attempts": patience.attempts},
+                    max_pool_connections=patience.pool,
                     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # AWS_ENDPOINT_URL must not lead a gate astray
                     user_agent_extra="gonogo",
                 ),

@@ -3,22 +3,34 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from harness.errors import ProfileError, ThresholdError
+from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, ZoneTarget
 from harness.load.metrics import latency_limit, require_judgeable
 from harness.load.plan import MAX_IN_FLIGHT, Plan
 from harness.load.schedule import Schedule, Stage, constant
 from harness.load.statistics.sequential import RateRule
 from harness.load.validity import lag_bound
 from harness.model import Unit
+from harness.profile import Profile
 from harness.profile.schema import PLACE, Duration, Rate, Rule, Section, Written
 from harness.threshold import parse, parse_quantity
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_SHARED = frozenset({"processes", "workers"})
+_TARGETS: dict[str, frozenset[str]] = {
+    "url": _SHARED | {"method", "headers", "header_variables", "body", "expect_status"},
+    "queue": frozenset(),
+    "topic": frozenset(),
+    "zones": frozenset(),
+}
+"""What an arrival may be sent to, exactly one of these keys -> the keys that go with it. A key that stands in a row goes
+with the rows alone in which it stands."""
 
 
 def _share(text: str) -> float:
@@ -50,11 +62,14 @@ class Scenario(Section):
     """``[[gates.load.scenarios]]``: one stream of requests and the rules its figures must keep.
 
     One of `rate` (arrivals on a schedule, for `duration`), `stages` (a schedule of ramps, spikes and steps) and `users` (a
-    closed loop with `think_time`, for `duration`).
+    closed loop with `think_time`, for `duration`); and one thing that they go to: `url`, `queue`, `topic` or `zones`.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    url: Annotated[str, PLACE]
+    url: Annotated[str, PLACE] = ""
+    queue: QueueTarget | None = None
+    topic: TopicTarget | None = None
+    zones: ZoneTarget | None = None
     method: Literal["GET", "POST", "PUT", "DELETE", "HEAD"] = "GET"
     headers: dict[str, str] = Field(default_factory=dict)
     header_variables: dict[str, str] = Field(default_factory=dict)
@@ -89,6 +104,22 @@ class Scenario(Section):
     """Where the generators run: ``external`` waits for as many `gonogo load-worker` as `processes` says."""
 
     @model_validator(mode="after")
+    def _one_target(self) -> "Scenario":
+        given = [key for key in _TARGETS if getattr(self, key)]
+        if len(given) != 1:
+            told = "has " + " and ".join(given) if given else "has none"
+            msg = f"scenario {self.name!r} needs exactly one of {', '.join(_TARGETS)}; it {told}"
+            raise ValueError(msg)
+        owners = {
+            key: [name for name, keys in _TARGETS.items() if key in keys] for key in self.model_fields_set
+        }
+        if stray := sorted(key for key, names in owners.items() if names and given[0] not in names):
+            told = ", ".join(f"{key} (which goes with {' or '.join(owners[key])})" for key in stray)
+            msg = f"scenario {self.name!r}: {given[0]} does not take {told}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _one_model(self) -> "Scenario":
         given = [self.rate is not None, bool(self.stages), self.users is not None]
         if sum(given) != 1:
@@ -97,7 +128,8 @@ class Scenario(Section):
         if self.stages and "duration" in self.model_fields_set:
             msg = f"scenario {self.name!r}: the stages have durations of their own; leave duration out"
             raise ValueError(msg)
-        if self.users is None and self.schedule.peak <= 0:
+        rates = [self.rate or 0.0, *(max(stage.rate, stage.to or 0.0) for stage in self.stages)]
+        if self.users is None and max(rates) <= 0:
             msg = f"scenario {self.name!r}: a rate of 0 sends nothing"
             raise ValueError(msg)
         if self.users is not None and self.users < self.processes:
@@ -173,12 +205,36 @@ class Scenario(Section):
                 raise ValueError(msg)
         return self
 
-    def plan(self, environment: Mapping[str, str] | None = None) -> Plan:
+    @property
+    def aws_target(self) -> AwsTarget | None:
+        """What of AWS it loads; ``None`` where it goes elsewhere."""
+        return self.queue or self.topic or self.zones
+
+    def runs(self, profile: Profile) -> bool:
+        """Whether it is part of the gate: what changes something in AWS is left out where access is read-only."""
+        return self.aws_target is None or profile.aws.access == "read-write"
+
+    def plan(self, environment: Mapping[str, str] | None = None, *, profile: Profile | None = None) -> Plan:
         """What Locust is to do. `environment` holds the variables that headers are read from; default: the process's.
 
+        `profile` says where AWS is, for what is sent there.
+
         Raises:
-            ProfileError: a header's variable is not set, or holds what no header may hold.
+            ProfileError: a header's variable is not set, or holds what no header may hold; or more would be sent to AWS
+                than the profile allows.
         """
+        plan = self._plan(os.environ if environment is None else environment)
+        if (target := self.aws_target) is None:
+            return plan
+        if profile is None:
+            msg = f"scenario {self.name!r} goes to AWS: its plan needs the profile"
+            raise TypeError(msg)
+        target.require_room(plan, profile)
+        return replace(
+            plan, kind=target.kind, traffic=target.traffic(plan, profile), method=target.kind.upper()
+        )
+
+    def _plan(self, environment: Mapping[str, str]) -> Plan:
         return Plan(
             run="",
             scenario=self.name,
@@ -197,7 +253,7 @@ class Scenario(Section):
             expect_status=self.expect_status,
             headers={
                 **self.headers,
-                **self._secret_headers(os.environ if environment is None else environment),
+                **self._secret_headers(environment),
             },
             header_variables=self.header_variables,
             body=self.body,

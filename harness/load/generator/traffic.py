@@ -9,6 +9,9 @@ from harness.load.plan import Plan
 
 TRAFFIC = {
     "http": "harness.load.generator.client:Client",
+    "queue": "harness.load.generator.aws_traffic:Queue",
+    "fan_out": "harness.load.generator.aws_traffic:FanOut",
+    "zones": "harness.load.generator.aws_traffic:Zones",
 }
 """Kind of traffic -> the class that sends it, made as ``Class(plan)``."""
 
