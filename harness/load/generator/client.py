@@ -1,55 +1,38 @@
 """A lean HTTP client for Locust's process: one prepared request, sent again and again over kept-alive connections.
 
-Built on the connection pool and parser below Locust's FastHttpUser (geventhttpclient). Redirects are answers like any
-other, proxies are not used, certificates are verified, bodies are read to their end and thrown away.
+Redirects are answers like any other, proxies are not used, certificates are verified, bodies are read to their end and
+thrown away.
 """
 
 import errno
 import socket
 import ssl
 import time
-from dataclasses import replace
+from typing import Protocol
 
 import gevent
-import gevent.socket
-from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
-from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketPoolResponse
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from harness.errors import ToolError
+from harness.load.generator.connection import Connection, Connector
+from harness.load.generator.deadline import Deadlines, Overdue
 from harness.load.generator.recorder import Answer
-from harness.load.plan import Plan, Target, target
+from harness.load.plan import Plan, Target, nanoseconds, target
 from harness.load.result import Kind
 
-_BLOCK = 65536
-_SAMPLE = 200
-"""Bytes of an unexpected answer's body that are kept to be shown."""
+_IDLE = 20_000_000
+"""Nanoseconds of idleness after which a kept connection is looked at before it is used again."""
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _ENDED = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError, HTTPConnectionClosed)
 
 
-class _StaleConnectionError(Exception):
-    """The server closed a kept connection while it was idle."""
+class Sender(Protocol):
+    """Sends one request to its end, whatever that is; never raises."""
 
-
-class _Fresh:
-    """Tells a connection that was just made from a kept one: only the latter may have been closed while idle."""
-
-    fresh: set[int]
-    """The ids of the sockets that have not been used yet."""
-
-    def _create_socket(self) -> gevent.socket.socket:
-        sock = super()._create_socket()  # type: ignore[misc] # of the pool that this is mixed into
-        self.fresh.add(id(sock))
-        return sock
-
-
-class _Plain(_Fresh, ConnectionPool):
-    pass
-
-
-class _Tls(_Fresh, SSLConnectionPool):
-    pass
+    def send(self) -> Answer:
+        """Send it."""
+        ...
 
 
 class Client:
@@ -57,99 +40,96 @@ class Client:
 
     def __init__(self, plan: Plan) -> None:
         where = target(plan.url)
-        kind = _Tls if where.scheme == "https" else _Plain
-        self._pool: _Plain | _Tls = kind(
+        self._connector = Connector(
             where.host,
             where.port,
-            where.host,
-            where.port,
-            size=plan.slots,
-            connection_timeout=plan.timeout * 2,  # ours, over the whole exchange, comes first
-            network_timeout=plan.timeout * 2,
+            tls=where.scheme == "https",
+            head=plan.method == "HEAD",
+            expected=plan.expect_status,
         )
-        self._pool.fresh = set()
-        self._host = where.host
-        self._method = plan.method
-        self._timeout = plan.timeout
-        self._expected = plan.expect_status
+        self._idle: list[Connection] = []
         self._request = prepare(plan, where)
+        self._repeatable = plan.method in _IDEMPOTENT
+        self._look_after = _IDLE if self._repeatable else 0
+        self._expected = plan.expect_status
+        self._deadlines = Deadlines(nanoseconds(plan.timeout))
+        self._prime_within = min(plan.timeout, 2.0)
+        self._late = Answer(Kind.TIMEOUT, detail=f"no whole answer within {plan.timeout:g} s")
+        self._success = Answer(None, plan.expect_status)
+        """The last one: answers of one size are the same."""
 
     def prime(self) -> None:
         """Look the host up once, so that the first request is not billed for starting the resolver."""
-        with gevent.Timeout(min(self._timeout, 2.0), exception=False):
+        with gevent.Timeout(self._prime_within, exception=False):
             try:
-                gevent.socket.getaddrinfo(self._host, None)
+                self._connector.addresses()
             except OSError:
                 return  # every request will say so
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._pool.close()
+        self._deadlines.close()
+        while self._idle:
+            self._idle.pop().close()
 
     def send(self) -> Answer:
         """Send the request once and read the answer to its end."""
+        due = self._deadlines.enter()
         try:
-            with gevent.Timeout(self._timeout):
-                return self._send()
-        except gevent.Timeout:
-            return Answer(Kind.TIMEOUT, detail=f"no whole answer within {self._timeout:g} s")
+            answer = self._send()
+        except Overdue:
+            return self._late
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this request's failure and is counted
             return Answer(kind_of(error), detail=_say(error))
+        finally:
+            self._deadlines.leave()
+        return answer if now() <= due else self._late
 
     def _send(self) -> Answer:
+        """On a kept connection if there is one; on another where that has gone and the request may be sent again."""
         retried = False
         while True:
+            connection = self._kept() or self._connector.connect()
             try:
-                answer = self._exchange()
-            except _StaleConnectionError:
-                retried = True  # each time closes one kept connection; a new one ends this
-                continue
-            return replace(answer, retried=retried)
-
-    def _exchange(self) -> Answer:
-        """One request on one connection.
-
-        Raises:
-            _StaleConnectionError: a kept connection had gone, and the request may be sent again (RFC 9110, 9.2.2).
-        """
-        sock = self._pool.get_socket()
-        fresh = id(sock) in self._pool.fresh
-        self._pool.fresh.discard(id(sock))
-        try:
-            try:
-                sock.sendall(self._request)
-            except BaseException:
-                self._pool.release_socket(sock)
+                connection.exchange(self._request)
+            except _ENDED as error:
+                if self._repeatable and connection.idle_since and not connection.heard:
+                    retried = (
+                        True  # RFC 9110, 9.2.2; each time uses up one kept connection, so that this ends
+                    )
+                    continue
+                if isinstance(error, HTTPConnectionClosed):
+                    return Answer(Kind.CLOSED, connection.status, str(error), connection.size, retried)
                 raise
-            response = HTTPSocketPoolResponse(sock, self._pool, block_size=_BLOCK, method=self._method)
-        except _ENDED as error:
-            if not fresh and self._method in _IDEMPOTENT:
-                raise _StaleConnectionError from error
-            raise
-        try:
-            return self._read(response)
-        finally:
-            response.release()
+            finally:
+                if connection.reusable:
+                    connection.idle_since = now()
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+            return self._answer(connection, retried=retried)
 
-    def _read(self, response: HTTPSocketPoolResponse) -> Answer:
-        size, sample = 0, b""
-        while chunk := response.read(_BLOCK):
-            size += len(chunk)
-            if len(sample) < _SAMPLE:
-                sample += chunk[: _SAMPLE - len(sample)]
-        status = response.get_code()
-        if not response.message_complete:
-            return Answer(Kind.CLOSED, status, f"{status}: the connection ended within the body", size)
+    def _kept(self) -> Connection | None:
+        """The kept connection that was used last, as far as can be seen still open."""
+        while self._idle:
+            connection = self._idle.pop()
+            if now() - connection.idle_since < self._look_after or not connection.unread():
+                return connection
+            connection.close()
+        return None
+
+    def _answer(self, connection: Connection, *, retried: bool) -> Answer:
+        status, size = connection.status, connection.size
         if status == self._expected:
-            return Answer(None, status, size=size)
-        text = " ".join(sample.decode(errors="replace").split())
-        moved = f" to {response.get('location')}" if "location" in response else ""
-        return Answer(
-            Kind.STATUS,
-            status,
-            f"status {status}{moved}, expected {self._expected}{': ' if text else ''}{text}",
-            size,
-        )
+            if retried:
+                return Answer(None, status, size=size, retried=True)
+            if size != self._success.size:
+                self._success = Answer(None, status, size=size)
+            return self._success
+        text = " ".join(connection.sample.decode(errors="replace").split())
+        moved = f" to {where}" if (where := connection.location) else ""
+        detail = f"status {status}{moved}, expected {self._expected}{': ' if text else ''}{text}"
+        return Answer(Kind.STATUS, status, detail, size, retried)
 
 
 def prepare(plan: Plan, where: Target) -> bytes:
