@@ -82,7 +82,7 @@ class LoadResult:
     every one of these is in `completed` (answered or failed) or `timed_out`, or was lost. `dropped` found no free
     slot and `late` started later than the bound that the plan gives; `retried` were sent again because an idle
     connection had been closed by the server. `duration` is the counted stretch as planned, `elapsed` as it was: longer
-    where the last request started behind it. `cpu` is the share of one core that the generator used.
+    where the last request started behind it, shorter where it ended early. `cpu` is the share of one core that the generator used.
 
     `latency` is measured from the intended start (in a closed loop: the actual one), `service_time` from the actual
     one; both hold the successful requests and the time-outs at their time-out value. `lag` is actual minus intended.
@@ -122,6 +122,13 @@ class LoadResult:
     nodes: int = 1
     due: int | None = None
     judged: tuple[Judged, ...] = ()
+
+    @property
+    def ended_early(self) -> str:
+        """When a rule ended the load, as in ``ended after 1.5 s of 60 s``; empty where none did."""
+        if not any(judged.early for judged in self.judged):
+            return ""
+        return f"ended after {self.elapsed / 1e9:.1f} s of {self.duration / 1e9:g} s"
 
 
 def write(path: Path, result: LoadResult) -> None:

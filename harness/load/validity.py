@@ -53,7 +53,7 @@ def _off_schedule(result: LoadResult, planned: int, bound: Fraction) -> list[str
     # Planned and achieved rate have the planned duration in common; a run that took longer achieved less.
     # What ended early is held to the arrivals that had come due by then.
     due = planned if result.due is None else result.due
-    lasted = Fraction(result.duration, result.elapsed) if due == planned else Fraction(1)
+    lasted = Fraction(1) if result.ended_early else Fraction(result.duration, result.elapsed)
     achieved = Fraction(result.sent, due) * lasted if due else Fraction(0)
     if achieved < MIN_RATE:
         dropped = f", {result.dropped} found no free slot" if result.dropped else ""

@@ -39,8 +39,8 @@ def scenario(url: str = "https://example.com/", **values: Any) -> Scenario:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"rate": None}, "either rate or users"),
-        ({"rate": 1.0, "users": 2}, "either rate or users"),
+        ({"rate": None}, "exactly one of rate, stages and users"),
+        ({"rate": 1.0, "users": 2}, "exactly one of rate, stages and users"),
         ({"rate": 0.0}, "a rate of 0"),
         ({"duration": 0.0}, "a duration of 0"),
         ({"timeout": 0.0}, "a timeout of 0"),
@@ -171,11 +171,13 @@ def test_fails_with_what_one_would_look_up_next(serve: Any, judge: Any) -> None:
 
     check = judge(scenario(serve(missing).url, duration=0.5, timeout=1.0, thresholds=RULES))
     assert check.facts["outcome"] is Outcome.FAILED
-    assert check.facts["reason"] == "success_rate is 0 %, the rule is success_rate >= 95%"
+    assert check.facts["reason"] == (
+        "ended after 0.3 s of 0.5 s: success_rate is 0 %, the rule is success_rate >= 95%"
+    )
     assert "service's log" in check.facts["hint"]
     said = "\n".join(check.notes)
-    assert "failing requests by kind: status 20" in said
-    assert "answers by status: 404 20" in said
+    assert "failing requests by kind: status 10" in said
+    assert "answers by status: 404 10" in said
     assert said.count("status 404, expected 200: no health") == 10, "five first failing, five slowest"
 
 

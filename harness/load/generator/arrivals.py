@@ -63,6 +63,7 @@ class Schedule:
 
     def stop(self) -> None:
         """Start no more requests; those that are open may end."""
+        self._recorder.cut(now())
         self._over.set()
 
     def conduct(self) -> None:
@@ -120,6 +121,7 @@ class Loop:
 
     def stop(self) -> None:
         """Start no more requests; those that are open may end."""
+        self._recorder.cut(now())
         self._over.set()
 
     def user(self) -> None:

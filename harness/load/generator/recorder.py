@@ -89,11 +89,16 @@ class Recorder:
         self._steps: dict[str, _Steps] = {}
         self._order = count()
         self._origin = self._last = 0
+        self._length = nanoseconds(plan.duration)
 
     def open(self, origin: int) -> None:
         """The counted stretch starts at `origin`."""
         self._origin = self._last = origin
         self.started = datetime.now(UTC)
+
+    def cut(self, end: int) -> None:
+        """The counted stretch ends at `end`, before its time."""
+        self._length = min(self._length, max(1, end - self._origin))
 
     def start(self, intended: int, actual: int) -> None:
         """A counted request is about to be sent."""
@@ -187,7 +192,7 @@ class Recorder:
             retried=self.retried,
             warm_up=self.warm_up,
             duration=nanoseconds(self.plan.duration),
-            elapsed=max(nanoseconds(self.plan.duration), self._last - self._origin),
+            elapsed=max(self._length, self._last - self._origin),
             cpu=round(cpu, 4),
             latency=self._latency.summary(),
             service_time=self._service_time.summary(),
