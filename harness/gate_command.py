@@ -72,7 +72,10 @@ def _execute(run: Run) -> int:
     # With --json, stdout belongs to the machine that reads it.
     console = Console(stderr=run.request.as_json)
     title = f"{run.profile.name} {run.phase}  run {run.run_id}"
-    with LiveView(console, run.gates, title=title) as view, _environment(run, view) as bound:
+    with (
+        LiveView(console, run.gates, title=title, folder=run.folder) as view,
+        _environment(run, view) as bound,
+    ):
         decided, record, info = _gates(bound, view)
         if run.request.trial:
             newest = True

@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -14,8 +15,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.load.progress import Watch, watch
 from harness.model import CheckResult, ExpectedGate, GateRun, GateVerdict, Outcome, SessionEnd
 from harness.report.marks import draw, sign, style, tolerant
+from harness.report.progress import Teller, told
 from harness.report.text import counts, one_line, seconds
 
 _WIDE = 112
@@ -25,6 +28,9 @@ _TOLD = 25
 _RECENT = 3
 _BAR = 12
 _LINE = 300
+_LOOK = 1.0
+"""Seconds between looks at a load run's progress, where lines tell it."""
+_LOAD = "load"
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -49,6 +55,8 @@ class _Row:
     told: int = 0
     reasons: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
+    over: set[str] = field(default_factory=set)
+    """The resources that a check has reported of."""
 
     def elapsed(self, now: float) -> float:
         if self.took is not None:
@@ -59,7 +67,8 @@ class _Row:
 class LiveView:
     """What the supervisor tells while gates run; any thread may tell it. A context manager: it draws in between.
 
-    `plain` forces lines (True) or the table (False); by default the terminal decides.
+    `plain` forces lines (True) or the table (False); by default the terminal decides. With the run's `folder`, it tells
+    how far a load run is.
     """
 
     def __init__(
@@ -69,6 +78,7 @@ class LiveView:
         *,
         title: str = "",
         plain: bool | None = None,
+        folder: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = tolerant(console)
@@ -80,6 +90,10 @@ class LiveView:
         self._recent: deque[tuple[str, str]] = deque(maxlen=_RECENT)
         self._plain = plain_output(console) if plain is None else plain
         self._live: Live | None = None
+        self._watch: Watch | None = watch(folder) if folder else None
+        self._teller = Teller()
+        self._quiet = threading.Event()
+        self._follower: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._start = self._clock()
@@ -95,6 +109,7 @@ class LiveView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop_following()
         if self._live is not None:
             # After an error the table stays, as the last thing known; otherwise the summary takes its place.
             self._live.transient = kind is None
@@ -107,6 +122,10 @@ class LiveView:
             row = self._row(gate)
             row.state, row.started = "running", self._clock()
         self._line(gate, "started", f"budget {seconds(row.budget)}" if row.budget else "")
+        if gate == _LOAD and self._watch and self._plain:
+            self._quiet.clear()
+            self._follower = threading.Thread(target=self._follow, name="load progress", daemon=True)
+            self._follower.start()
 
     def check(self, result: CheckResult) -> None:
         """A check reported."""
@@ -115,6 +134,7 @@ class LiveView:
             row = self._row(result.gate)
             row.counts[result.outcome] += 1
             row.last = name
+            row.over.add(result.resource)
             # Skips of one gate share their cause: the line that ends the gate counts them and tells it once.
             if result.outcome in (Outcome.PASSED, Outcome.SKIPPED):
                 return
@@ -131,6 +151,8 @@ class LiveView:
 
     def gate_finished(self, end: GateVerdict | GateRun) -> None:
         """A gate is over, or was never started; a verdict says what it came to, a run only how it ended."""
+        if end.gate == _LOAD:
+            self._stop_following()
         with self._lock:
             row = self._row(end.gate)
             row.took = end.duration or row.elapsed(self._clock())
@@ -148,6 +170,24 @@ class LiveView:
             self._line("", "", text)
         else:
             self._console.print(Text(one_line(text, _LINE), style="dim"))
+
+    def look(self) -> None:
+        """Say how far the load run is, where that is worth a line now."""
+        with self._lock:
+            progress = self._watch.newest(self._row(_LOAD).over) if self._watch else None
+            text = self._teller.line(progress) if progress else ""
+        if text:
+            self._line(_LOAD, "running", draw(self._console, text))
+
+    def _follow(self) -> None:
+        while not self._quiet.wait(_LOOK):
+            self.look()
+
+    def _stop_following(self) -> None:
+        self._quiet.set()
+        if self._follower is not None:
+            self._follower.join()
+            self._follower = None
 
     def _row(self, gate: str) -> _Row:
         layer = max((row.layer for row in self._rows.values()), default=0)
@@ -170,14 +210,26 @@ class LiveView:
         with self._lock:
             now = self._clock()
             wide = self._console.width >= _WIDE
-            table = Table.grid(padding=(0, 2, 0, 0))
-            for width in self._widths(wide=wide):
-                table.add_column(width=width, no_wrap=True, overflow="ellipsis")
+            parts: list[RenderableType] = [self._heading(now)]
             layer = None
             for row in self._rows.values():
+                table = Table.grid(padding=(0, 2, 0, 0))
+                for width in self._widths(wide=wide):
+                    table.add_column(width=width, no_wrap=True, overflow="ellipsis")
                 table.add_row(*self._cells(row, now, wide=wide, first=row.layer != layer))
                 layer = row.layer
-            return Group(self._heading(now), table, *self._footer(wide=wide))
+                parts += [table, *self._progress(row)]
+            return Group(*parts, *self._footer(wide=wide))
+
+    def _progress(self, row: _Row) -> list[Text]:
+        """How far a load run is, as a second line of its gate."""
+        if row.name != _LOAD or row.state != "running" or self._watch is None:
+            return []
+        progress = self._watch.newest(row.over)
+        if progress is None:
+            return []
+        text = draw(self._console, told(progress))
+        return [Text(f"      {text}", style="dim", no_wrap=True, overflow="ellipsis")]
 
     def _widths(self, *, wide: bool) -> list[int]:
         """The columns' widths, fixed so that nothing moves while figures grow; the last takes what is left."""

@@ -1,7 +1,9 @@
 """The live table and its plain lines, driven by a clock that the test turns."""
 
+import json
 import threading
 from io import BytesIO, StringIO, TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -223,3 +225,78 @@ def test_a_terminal_without_unicode() -> None:
     console.file.flush()
     assert b"*" in raw.getvalue()
     assert b"na?ve ? ?" in raw.getvalue()
+
+
+LOADED = (*GATES, ExpectedGate("load", 2, budget=600.0))
+
+
+def telling(folder: Path, scenario: str, **values: Any) -> None:
+    line = {
+        "second": 1.0, "left": 59.0, "warming_up": False, "planned": 12_000, "sent": 200, "completed": 190,
+        "timed_out": 0, "succeeded": 190, "dropped": 0, "success": 1.0, "p95": 48_000_000,
+        "evidence": [{"rule": "success_rate >= 95%", "e": 0.02, "enough": 1000.0}], **values,
+    }  # fmt: skip
+    path = folder / "load" / "scenarios" / scenario / "progress.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+@pytest.mark.parametrize("width", [60, 80, 112, 160])
+def test_the_table_shows_how_far_a_load_run_is(tmp_path: Path, width: int) -> None:
+    view = LiveView(terminal(width), LOADED, folder=tmp_path)
+    telling(tmp_path, "api-rate")
+    assert "api-rate" not in "\n".join(drawn(view, width))
+    view.gate_started("load")
+    lines = drawn(view, width)
+    assert max(map(len, lines)) <= width
+    assert lines[4].startswith(" 2 ")
+    assert lines[5].startswith("      api-rate  200/12,000 · success 100 % · p95 48 ms")
+    assert ("evidence against success_rate >= 95%: 0.02 of 1,000" in lines[5]) == (width == 160)
+    view.check(CheckResult("load.a[api-rate]", "load", Outcome.PASSED, resource="api-rate"))
+    assert "200/12,000" not in "\n".join(drawn(view, width))
+
+
+def test_lines_tell_how_far_a_load_run_is(tmp_path: Path) -> None:
+    console = terminal(live=False)
+    with LiveView(console, LOADED, folder=tmp_path, clock=Clock()) as view:
+        view.look()
+        for second in range(1, 13):
+            telling(tmp_path, "api-rate", second=float(second), sent=200 * second)
+            view.look()
+        view.check(CheckResult("load.a[api-rate]", "load", Outcome.PASSED, resource="api-rate"))
+        telling(tmp_path, "api-rate", second=60.0)
+        view.look()
+    told = [line for line in text(console).splitlines() if "running" in line]
+    rest = "· 59 s left · evidence against success_rate >= 95%: 0.02 of 1,000"
+    assert [" ".join(line.partition("running")[2].split()) for line in told] == [
+        f"api-rate 200/12,000 · success 100 % · p95 48 ms {rest}",
+        f"api-rate 2,200/12,000 · 200/s · success 100 % · p95 48 ms {rest}",
+    ]
+
+
+def test_a_load_run_is_followed_from_its_start_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.report.live._LOOK", 0.01)
+    said = threading.Event()
+    console = terminal(live=False)
+    before = console.print
+
+    def hear(*what: Any, **how: Any) -> None:
+        before(*what, **how)
+        if "api-rate" in text(console):
+            said.set()
+
+    monkeypatch.setattr(console, "print", hear)
+    with LiveView(console, LOADED, folder=tmp_path) as view:
+        view.gate_started("load")
+        telling(tmp_path, "api-rate")
+        assert said.wait(20)
+        view.gate_finished(GateRun("load", SessionEnd.COMPLETED, duration=72.0))
+        assert not [thread for thread in threading.enumerate() if thread.name == "load progress"]
+        telling(tmp_path, "another")
+    assert "another" not in text(console)
+    with LiveView(console, LOADED, folder=tmp_path) as view:
+        view.gate_started("load")
+    assert not [thread for thread in threading.enumerate() if thread.name == "load progress"]

@@ -1,0 +1,87 @@
+"""A load run's progress in words, and which of them are worth a line where lines stay for ever."""
+
+from fractions import Fraction
+
+from harness.load.progress import Evidence, Progress
+from harness.model import Unit
+from harness.report.text import one_line, seconds
+from harness.threshold import show
+
+_EVERY = 10.0
+"""Seconds between two lines of a scenario; more in a long run, so that it has about `_LINES`."""
+_LINES = 20
+_DOUBT = 0.1
+"""The share of the evidence that ends a run from which it is worth a line."""
+_CERTAIN = 1e300
+
+
+def told(progress: Progress) -> str:
+    """One line, what matters most first."""
+    line = progress.line
+    left = f"{seconds(line.left)} left" if line.left > 0 else "waiting for the last answers"
+    if line.warming_up:
+        parts = ["warming up, nothing is counted yet", left]
+    else:
+        sent = f"{line.sent:,} sent" if line.planned is None else f"{line.sent:,}/{line.planned:,}"
+        parts = [sent, *_figures(progress), left, *_evidence(line.evidence)]
+    return f"{one_line(progress.scenario, 40)}  {' · '.join(parts)}"
+
+
+class Teller:
+    """Chooses: a scenario's first line, then one every ten seconds or more, and what is new about it."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, float] = {}
+        self._news: dict[str, frozenset[str]] = {}
+
+    def line(self, progress: Progress) -> str:
+        """What to say now; empty for nothing."""
+        name, line = progress.scenario, progress.line
+        known, news = self._news.get(name, frozenset()), _news(progress)
+        if line.second < self._next.get(name, 0.0) and news <= known:
+            return ""
+        self._next[name] = line.second + max(_EVERY, (line.second + line.left) / _LINES)
+        self._news[name] = known | news
+        return told(progress)
+
+
+def _news(progress: Progress) -> frozenset[str]:
+    """What is said at once when it comes up, and once only."""
+    line = progress.line
+    doubt = any(each.e >= _DOUBT * each.enough for each in line.evidence)
+    found = {
+        "counting": not line.warming_up,
+        "failing": line.succeeded < line.ended,
+        "dropping": line.dropped > 0,
+        "doubt": doubt,
+    }
+    return frozenset(name for name, met in found.items() if met)
+
+
+def _figures(progress: Progress) -> list[str]:
+    line, rate = progress.line, progress.rate
+    parts = [] if rate is None else [f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"]
+    if line.ended:
+        parts.append(f"success {show(Fraction(line.succeeded, line.ended), Unit.RATIO)}")
+    if line.p95 is not None:
+        parts.append(f"p95 {_time(line.p95)}")
+    parts += [f"{line.timed_out:,} timed out"] if line.timed_out else []
+    parts += [f"{line.dropped:,} dropped"] if line.dropped else []
+    return parts
+
+
+def _evidence(evidence: tuple[Evidence, ...]) -> list[str]:
+    """The strongest, which is what would end the run."""
+    if not evidence:
+        return []
+    most = max(evidence, key=lambda each: each.e / each.enough)
+    rule = one_line(most.rule, 60)
+    if most.e >= _CERTAIN:
+        return [f"{rule} cannot be kept any more"]
+    strength = f"{most.e:,.0f}" if most.e >= 10 else f"{most.e:.2g}"
+    return [f"evidence against {rule}: {strength} of {most.enough:,.0f}"]
+
+
+def _time(nanoseconds: int) -> str:
+    """Three digits are enough for what is gone in a second."""
+    return f"{nanoseconds / 1e6:.3g} ms" if nanoseconds < 999_500_000 else f"{nanoseconds / 1e9:.3g} s"
