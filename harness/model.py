@@ -49,8 +49,12 @@ class Cause(StrEnum):
     NO_CREDENTIALS = "no_credentials"
     UNREACHABLE = "unreachable"
     NOT_EMULATED = "not_emulated"
+    NO_BASELINE = "no_baseline"
+    """No earlier run that this one could be compared with."""
     DEPENDENCY_NOT_PROVEN = "dependency_not_proven"
     INVALID_RUN = "invalid_run"
+    UNCERTAIN = "uncertain"
+    """What was measured does not tell on which side of its limit the truth lies."""
     NOTHING_CHECKED = "nothing_checked"
     UNAVAILABLE = "unavailable"
     """A source that the check needs could not be had (an advisory database, a metric)."""
@@ -59,7 +63,14 @@ class Cause(StrEnum):
 
 
 SKIP_CAUSES = frozenset(
-    {Cause.ABSENT, Cause.NO_CREDENTIALS, Cause.UNREACHABLE, Cause.NOT_EMULATED, Cause.DEPENDENCY_NOT_PROVEN}
+    {
+        Cause.ABSENT,
+        Cause.NO_CREDENTIALS,
+        Cause.UNREACHABLE,
+        Cause.NOT_EMULATED,
+        Cause.NO_BASELINE,
+        Cause.DEPENDENCY_NOT_PROVEN,
+    }
 )
 """The causes a skip may have; each has a row in the profile's ``[policy.skips]`` but the last, which is judged
 by the cause of the gate it depends on."""

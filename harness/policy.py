@@ -31,7 +31,7 @@ from harness.model import (
     SessionEnd,
     ThresholdResult,
 )
-from harness.threshold import parse, show
+from harness.threshold import applied, show
 
 SEVERITY: Mapping[Decision, int] = {
     Decision.GO: 0,
@@ -361,7 +361,7 @@ def _judge_thresholds(result: CheckResult, reason: Callable[[str, str, Decision]
             text = f"{threshold.metric} was judged as {seen}, which was not measured"
             found.append(reason("inconsistent", text, Decision.ERROR))
             continue
-        held = _holds(threshold)
+        held = _holds(threshold, result.measurements)
         if held is None:
             text = f"nothing was measured for {threshold.metric}"
             found.append(reason("nothing_checked", text, Decision.INCONCLUSIVE))
@@ -380,12 +380,15 @@ def _was_measured(result: ThresholdResult, measurements: Iterable[Measurement]) 
     return judged in [(each.value, each.unit, each.sample) for each in seen]
 
 
-def _holds(result: ThresholdResult) -> bool | None:
-    """Judge anew from the rule's text; a rule that does not parse, or another limit than stated, does not hold."""
+def _holds(result: ThresholdResult, measurements: Iterable[Measurement]) -> bool | None:
+    """Judge anew from the rule's text; a rule that does not parse, or another limit than stated, does not hold.
+
+    The limit of a rule on a baseline is worked out again from the baseline's figure among the measurements.
+    """
     if result.actual is None or result.sample <= 0:
         return None
     try:
-        rule = parse(result.threshold)
+        rule = applied(result.threshold, measurements)
     except ThresholdError:
         return False
     if (rule.metric, rule.limit.value, rule.limit.unit) != (result.metric, result.limit, result.unit):

@@ -2,11 +2,17 @@
 
     success_rate >= 95%        avg_response_time < 2s        error_rate <= 5% for 5m        rate > 2/s
 
+A load scenario's rules may name a baseline in place of a limit, the same metric of an earlier run:
+
+    p95 <= baseline + 10%      p95 <= baseline + 10% + 5ms   success_rate >= baseline - 1%
+
 Nothing is rounded before comparing: limits and measurements are fractions in base units. Pure functions, no I/O.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fractions import Fraction
 from operator import eq, ge, gt, le, lt
 
@@ -33,6 +39,16 @@ _QUANTITY = re.compile(r"(?P<number>\d{1,18}(?:\.\d{1,18})?)\s*(?P<unit>%|/s|/m|
 _THRESHOLD = re.compile(
     r"(?:(?P<metric>[a-z][a-z0-9_.]*)\s*)?(?P<op>>=|<=|==|<|>)\s*(?P<limit>[^\s].*?)(?:\s+for\s+(?P<window>\S+))?",
     re.ASCII,
+)
+_BASELINE = re.compile(
+    r"(?P<metric>[a-z][a-z0-9_.]*)\s*(?P<op>>=|<=|==|<|>)\s*(?P<word>[A-Za-z_]+)(?P<tolerance>.*)", re.ASCII
+)
+_TERMS = re.compile(r"(?:\s*[+-]\s*[^\s+-][^+-]*)*")
+_TERM = re.compile(r"(?P<sign>[+-])\s*(?P<quantity>[^+-]+)")
+BASELINE = "baseline"
+_ALLOWED = (
+    "write `metric op baseline`, then a percentage, an amount in the metric's unit, or both with the same sign: "
+    "p95 <= baseline + 10% + 5ms, success_rate >= baseline - 1%"
 )
 
 
@@ -81,6 +97,59 @@ class Threshold:
             measurement.sample,
             held,
         )
+
+
+@dataclass(frozen=True)
+class BaselineRule:
+    """A rule whose limit is the same metric of an earlier run, give or take: ``p95 <= baseline + 10% + 5ms``.
+
+    `share` is the percentage as a signed ratio, `amount` the signed number in the metric's unit.
+    """
+
+    text: str
+    metric: str
+    op: str
+    share: Fraction = Fraction(0)
+    amount: Quantity | None = None
+
+    def against(self, baseline: Measurement) -> Threshold:
+        """The rule with its limit worked out from the baseline's measurement, which may go by any name.
+
+        A percentage is a share of the baseline, but percentage points where the metric is itself a ratio: ``- 1%`` of
+        a success rate of 99 % gives 98 %.
+
+        Raises:
+            ThresholdError: there is nothing to work it out from, or the tolerance is in another unit.
+        """
+        if baseline.value is None or baseline.sample <= 0:
+            raise ThresholdError(
+                f"threshold {self.text!r}: the baseline has no {self.metric}",
+                hint="nothing can be compared with nothing; run again for a new baseline",
+            )
+        self.require_unit(baseline.unit)
+        of = Fraction(1) if baseline.unit is Unit.RATIO else baseline.value
+        limit = baseline.value + self.share * of + (self.amount.value if self.amount else 0)
+        return Threshold(self.text, self.metric, self.op, Quantity(limit, baseline.unit))
+
+    def require_unit(self, unit: Unit) -> None:
+        """The tolerance can be applied to a metric in `unit`.
+
+        Raises:
+            ThresholdError: it cannot.
+        """
+        if self.amount is not None and self.amount.unit is not unit:
+            hint = "write the tolerance in percent, or in a unit of the metric"
+            if unit is Unit.RATIO:
+                hint = "write the tolerance in percentage points: baseline - 1%"
+            raise ThresholdError(
+                f"threshold {self.text!r}: {self.metric} is measured in {unit.name.lower()}, "
+                f"the tolerance is in {self.amount.unit.name.lower()}",
+                hint=hint,
+            )
+
+
+AnyRule = Threshold | BaselineRule
+"""What a load scenario may hold its figures to."""
 
 
 def parse_quantity(text: str) -> Quantity:
@@ -132,6 +201,11 @@ def parse(text: str, *, metric: str = "") -> Threshold:
         shape = "op limit" if metric else "metric op limit [for window]"
         example = ">= 80%" if metric else "success_rate >= 95%"
         raise ThresholdError(f"{text!r} is not a threshold", hint=f"write it as `{shape}`, e.g. {example}")
+    if re.match(rf"{BASELINE}\b", match["limit"]):
+        raise ThresholdError(
+            f"{text!r} names a baseline, which only the thresholds of [[gates.load.scenarios]] know",
+            hint="write a fixed limit here",
+        )
     if metric and match["metric"] and match["metric"] != metric:
         raise ThresholdError(
             f"{text!r} is a rule on {match['metric']}, but this key judges {metric}",
@@ -141,6 +215,87 @@ def parse(text: str, *, metric: str = "") -> Threshold:
     limit = parse_quantity(match["limit"])
     window = parse_window(match["window"]) if match["window"] else None
     return Threshold(f"{name} {text.removeprefix(name).strip()}", name, match["op"], limit, window)
+
+
+def parse_any(text: str) -> AnyRule:
+    """Read a rule that may name a baseline.
+
+    Raises:
+        ThresholdError: it does not parse; the message says which part, the hint what is allowed.
+    """
+    text = " ".join(text.split())
+    match = _BASELINE.fullmatch(text)
+    if match is None:
+        return parse(text)
+    word, tolerance = match["word"], match["tolerance"]
+    if word != BASELINE:
+        near = get_close_matches(word, [BASELINE], n=1)
+        raise ThresholdError(
+            f"{text!r}: {word!r} is neither a number nor `{BASELINE}`"
+            + (f"; did you mean `{BASELINE}`?" if near else ""),
+            hint=f"write a fixed limit such as p95 < 5s; or {_ALLOWED}",
+        )
+    if match["op"] == "==":
+        raise ThresholdError(
+            f"{text!r}: no two runs measure the same", hint=f"use <=, <, >= or >; {_ALLOWED}"
+        )
+    if re.search(r"\sfor\s", tolerance):
+        raise ThresholdError(
+            f"{text!r}: a rule on a baseline compares whole runs, not a window", hint="leave `for …` out"
+        )
+    share, amount = _tolerance(text, tolerance)
+    name = match["metric"]
+    return BaselineRule(f"{name} {text.removeprefix(name).strip()}", name, match["op"], share, amount)
+
+
+def _tolerance(text: str, tolerance: str) -> tuple[Fraction, Quantity | None]:
+    """What follows ``baseline``: at most one percentage and one amount, with the same sign."""
+    if not _TERMS.fullmatch(tolerance):
+        raise ThresholdError(f"{text!r}: {tolerance.strip()!r} is no tolerance", hint=_ALLOWED)
+    try:
+        terms = [(term["sign"], parse_quantity(term["quantity"])) for term in _TERM.finditer(tolerance)]
+    except ThresholdError as error:
+        raise ThresholdError(f"{text!r}: {error.message}", hint=_ALLOWED) from error
+    shares = [quantity.value for _, quantity in terms if quantity.unit is Unit.RATIO]
+    amounts = [quantity for _, quantity in terms if quantity.unit is not Unit.RATIO]
+    if len(shares) > 1 or len(amounts) > 1 or len({sign for sign, _ in terms}) > 1:
+        raise ThresholdError(
+            f"{text!r}: a tolerance is at most one percentage and one amount, both with the same sign",
+            hint=_ALLOWED,
+        )
+    sign = -1 if terms and terms[0][0] == "-" else 1
+    if shares and sign < 0 and shares[0] >= 1:
+        raise ThresholdError(
+            f"{text!r}: {show(shares[0], Unit.RATIO)} below the baseline demands nothing", hint=_ALLOWED
+        )
+    return (
+        sign * shares[0] if shares else Fraction(0),
+        Quantity(sign * amounts[0].value, amounts[0].unit) if amounts else None,
+    )
+
+
+def baseline_metric(metric: str) -> str:
+    """The name under which a check records the baseline's figure beside its own."""
+    return f"{BASELINE}_{metric}"
+
+
+def applied(text: str, measurements: Iterable[Measurement]) -> Threshold:
+    """The rule that a check judged by, from its text and what the check measured: the baseline's figure is in there.
+
+    Raises:
+        ThresholdError: it does not parse, or names a baseline that was not recorded just once.
+    """
+    rule = parse_any(text)
+    if isinstance(rule, Threshold):
+        return rule
+    match [each for each in measurements if each.metric == baseline_metric(rule.metric)]:
+        case [baseline]:
+            return rule.against(baseline)
+        case found:
+            raise ThresholdError(
+                f"threshold {text!r}: {len(found)} measurements of the baseline",
+                hint="run the gates again",
+            )
 
 
 def show(value: Fraction | None, unit: Unit, *, beside: Fraction | None = None) -> str:

@@ -25,10 +25,22 @@ PASSED, FAILED, BROKE, SKIPPED, EMPTY = Outcome
 # The right-hand columns of the design's table, as each profile's [policy.skips] gives them.
 COLUMNS = {
     "local": Policy(
-        {Cause.ABSENT: GO, Cause.NO_CREDENTIALS: ERROR, Cause.UNREACHABLE: ERROR, Cause.NOT_EMULATED: GO}
+        {
+            Cause.ABSENT: GO,
+            Cause.NO_CREDENTIALS: ERROR,
+            Cause.UNREACHABLE: ERROR,
+            Cause.NOT_EMULATED: GO,
+            Cause.NO_BASELINE: GO,
+        }
     ),
     "dev": Policy(
-        {Cause.ABSENT: GO, Cause.NO_CREDENTIALS: GO, Cause.UNREACHABLE: GO, Cause.NOT_EMULATED: ERROR}
+        {
+            Cause.ABSENT: GO,
+            Cause.NO_CREDENTIALS: GO,
+            Cause.UNREACHABLE: GO,
+            Cause.NOT_EMULATED: ERROR,
+            Cause.NO_BASELINE: GO,
+        }
     ),
     "staging": Policy(
         {
@@ -36,6 +48,7 @@ COLUMNS = {
             Cause.NO_CREDENTIALS: INCONCLUSIVE,
             Cause.UNREACHABLE: INCONCLUSIVE,
             Cause.NOT_EMULATED: ERROR,
+            Cause.NO_BASELINE: GO,
         }
     ),
     "prod": Policy(
@@ -44,6 +57,7 @@ COLUMNS = {
             Cause.NO_CREDENTIALS: INCONCLUSIVE,
             Cause.UNREACHABLE: INCONCLUSIVE,
             Cause.NOT_EMULATED: ERROR,
+            Cause.NO_BASELINE: GO,
         }
     ),
 }

@@ -65,6 +65,7 @@ METRICS: dict[str, Metric] = {
     "request_rate": Metric(Unit.PER_SECOND, "requests sent a second", lambda r: _per_second(r.sent, r)),
 }
 """Every metric that a load threshold may name."""
+_MORE_IS_BETTER = frozenset({"requests", "success_rate", "rate", "request_rate"})
 
 
 def measurements(result: LoadResult) -> tuple[Measurement, ...]:
@@ -93,6 +94,7 @@ def require_judgeable(thresholds: Iterable[AnyRule]) -> None:
             )
         if isinstance(threshold, BaselineRule):
             threshold.require_unit(metric.unit)
+            _require_direction(threshold)
             continue
         if threshold.limit.unit is not metric.unit:
             raise ThresholdError(
@@ -105,6 +107,17 @@ def require_judgeable(thresholds: Iterable[AnyRule]) -> None:
                 f"threshold {threshold.text!r}: a load rule holds over the whole run, not for a window",
                 hint="leave `for …` out; the scenario's duration is the window",
             )
+
+
+def _require_direction(rule: BaselineRule) -> None:
+    """A rule on a baseline bounds what gets worse; the other way round it would let every regression pass."""
+    less = rule.metric not in _MORE_IS_BETTER
+    if (rule.op in ("<", "<=")) != less:
+        raise ThresholdError(
+            f"threshold {rule.text!r} would let every regression pass: {rule.metric} gets worse as it "
+            + ("grows" if less else "falls"),
+            hint=f"write {rule.metric} {'<=' if less else '>='} baseline …",
+        )
 
 
 def latency_limit(thresholds: Iterable[AnyRule]) -> Fraction | None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -11,14 +11,14 @@ from pydantic import Field, model_validator
 from harness.errors import ProfileError, ThresholdError
 from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, ZoneTarget
 from harness.load.metrics import latency_limit, require_judgeable
-from harness.load.plan import MAX_IN_FLIGHT, Plan
+from harness.load.plan import MAX_IN_FLIGHT, Plan, require_allowed
 from harness.load.schedule import Schedule, Stage, constant
 from harness.load.statistics.sequential import RateRule
 from harness.load.validity import lag_bound
 from harness.model import Unit
 from harness.profile import Profile
-from harness.profile.schema import PLACE, Duration, Rate, Rule, Section, Written
-from harness.threshold import parse, parse_quantity
+from harness.profile.schema import PLACE, Duration, LoadRule, Rate, Section, Written
+from harness.threshold import BaselineRule, Threshold, parse_any, parse_quantity
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -86,8 +86,9 @@ class Scenario(Section):
     timeout: Duration = 10.0
     min_requests: int = Field(default=1, ge=1)
     """The floor: fewer requests prove nothing."""
-    thresholds: list[Rule] = Field(
-        default_factory=lambda: [parse("success_rate >= 95%"), parse("avg_response_time < 2s")], min_length=1
+    thresholds: list[LoadRule] = Field(
+        default_factory=lambda: [parse_any("success_rate >= 95%"), parse_any("avg_response_time < 2s")],
+        min_length=1,
     )
 
     confidence: Share | None = Field(default=None, gt=0, lt=1)
@@ -177,7 +178,11 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _passes_early_on_rates(self) -> "Scenario":
-        others = [rule.text for rule in self.thresholds if not RateRule.may_be(rule)]
+        others = [
+            rule.text
+            for rule in self.thresholds
+            if not isinstance(rule, Threshold) or not RateRule.may_be(rule)
+        ]
         if self.early_pass and (others or self.users is not None):
             why = f"{others[0]!r} is not one" if others else "a closed loop has no plan to end before"
             msg = f"scenario {self.name!r}: early_pass needs a schedule and rules on success or error rates alone; {why}"
@@ -191,7 +196,23 @@ class Scenario(Section):
         except ThresholdError as error:
             msg = f"scenario {self.name!r}: {error.message}; {error.hint}"
             raise ValueError(msg) from error
+        if not self.rules:
+            msg = (
+                f"scenario {self.name!r}: all of its thresholds name the baseline, which a first run does not have; add one "
+                "with a limit of its own, such as success_rate >= 95%"
+            )
+            raise ValueError(msg)
         return self
+
+    @property
+    def rules(self) -> tuple[Threshold, ...]:
+        """The thresholds with limits of their own."""
+        return tuple(rule for rule in self.thresholds if isinstance(rule, Threshold))
+
+    @property
+    def baseline_rules(self) -> tuple[BaselineRule, ...]:
+        """The thresholds that name the baseline; `harness.load.baseline` compares."""
+        return tuple(rule for rule in self.thresholds if isinstance(rule, BaselineRule))
 
     @model_validator(mode="after")
     def _headers_can_be_sent(self) -> "Scenario":
@@ -213,6 +234,23 @@ class Scenario(Section):
     def runs(self, profile: Profile) -> bool:
         """Whether it is part of the gate: what changes something in AWS is left out where access is read-only."""
         return self.aws_target is None or profile.aws.access == "read-write"
+
+    def prepare(self, profile: Profile, allowed_hosts: Iterable[str]) -> Plan:
+        """The plan, once load may be sent there: a URL's host is among the allowed ones; what is in AWS is there, nobody is in
+        the way, and what earlier runs left is removed.
+
+        Raises:
+            ProfileError: load may not be sent there, or not so much; nothing has been sent.
+            Fault: what was met in AWS instead.
+        """
+        if (target := self.aws_target) is None:
+            require_allowed(self.url, allowed_hosts, f"gates.load.scenarios[{self.name}].url")
+            return self.plan()
+        from harness.aws.session import Aws
+
+        plan = self.plan(profile=profile)
+        target.preflight(Aws(profile), timeout=self.timeout)
+        return plan
 
     def plan(self, environment: Mapping[str, str] | None = None, *, profile: Profile | None = None) -> Plan:
         """What Locust is to do. `environment` holds the variables that headers are read from; default: the process's.
@@ -258,7 +296,7 @@ class Scenario(Section):
             header_variables=self.header_variables,
             body=self.body,
             nodes=self.processes,
-            rules=tuple(rule.text for rule in self.thresholds if RateRule.may_be(rule)),
+            rules=tuple(rule.text for rule in self.rules if RateRule.may_be(rule)),
             confidence=self.confidence,
             early_pass=self.early_pass,
             stop_early=self.stop_early,

@@ -26,7 +26,7 @@ from harness.profile.schema import (
     SuitesConfig,
     Written,
 )
-from harness.threshold import Threshold
+from harness.threshold import AnyRule, Threshold
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def leaves(model: BaseModel, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
 
 
 def _plain(value: Any, written: Written | None) -> Any:  # noqa: ANN401 - any value of a profile
-    if isinstance(value, Threshold):
+    if isinstance(value, AnyRule):
         return value.text
     if isinstance(value, list | tuple):
         return [_plain(item, None) for item in value]

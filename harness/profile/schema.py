@@ -18,7 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 from harness.errors import ThresholdError
 from harness.model import Cause, Decision, ExpectedCheck, Phase, Unit
 from harness.profile.units import write_duration, write_rate, write_size
-from harness.threshold import Threshold, parse, parse_duration, parse_quantity
+from harness.threshold import AnyRule, Threshold, parse, parse_any, parse_duration, parse_quantity
 
 
 class Place:
@@ -69,11 +69,11 @@ class Written:
 
     def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Text first becomes the value; rules are dumped as their text."""
-        if source is not Threshold:
+        if source not in (Threshold, AnyRule):
             return core_schema.with_info_before_validator_function(self._read, handler(source))
         return core_schema.with_info_before_validator_function(
             self._read,
-            core_schema.is_instance_schema(Threshold),
+            core_schema.is_instance_schema(source),
             serialization=core_schema.plain_serializer_function_ser_schema(self.write),
         )
 
@@ -104,12 +104,16 @@ SIZE = Written(_size, write_size, _NUMBER + r"(B|KB|MB|GB)\s*$", ("512MB", "2GB"
 RATE = Written(_rate, write_rate, _NUMBER + r"/[sm]\s*$", ("50/s",))
 
 
+_METRIC = r"^\s*([a-z][a-z0-9_.]*\s*)"
+_LIMIT = r"(>=|<=|==|<|>)\s*"
+
+
 def rule(metric: str = "") -> Written:
     """Metadata for a key that holds one rule on a known metric, as in ``coverage = ">= 80%"``."""
     return Written(
         lambda text: parse(text, metric=metric),
         lambda threshold: threshold.text,
-        r"^\s*([a-z][a-z0-9_.]*\s*)" + ("?" if metric else "") + r"(>=|<=|==|<|>)\s*\d",
+        _METRIC + ("?" if metric else "") + _LIMIT + r"\d",
         (">= 80%",) if metric else ("success_rate >= 95%", "avg_response_time < 2s"),
     )
 
@@ -122,6 +126,14 @@ Rate = Annotated[float, RATE]
 """A frequency per second; written ``50/s``."""
 Rule = Annotated[Threshold, rule()]
 """A threshold that names its metric."""
+BASELINE_RULE = Written(
+    parse_any,
+    lambda threshold: threshold.text,
+    _METRIC + _LIMIT + r"(\d|baseline\b)",
+    ("success_rate >= 95%", "p95 <= baseline + 10%"),
+)
+LoadRule = Annotated[AnyRule, BASELINE_RULE]
+"""A threshold that names its metric, with a limit or a baseline and a tolerance."""
 
 
 class Section(BaseModel):
@@ -179,6 +191,8 @@ class SkipRules(Section):
     no_credentials: Literal["allow", "INCONCLUSIVE", "NO_GO", "ERROR"] = "INCONCLUSIVE"
     unreachable: Literal["allow", "INCONCLUSIVE", "NO_GO", "ERROR"] = "INCONCLUSIVE"
     not_emulated: Literal["allow", "INCONCLUSIVE", "NO_GO", "ERROR"] = "ERROR"
+    no_baseline: Literal["allow", "INCONCLUSIVE", "NO_GO", "ERROR"] = "allow"
+    """Allowed as shipped, because a first run has no earlier one to be compared with."""
 
     def decisions(self) -> dict[Cause, Decision]:
         """The rules as `harness.policy` takes them."""

@@ -52,6 +52,7 @@ def test_what_skips_lead_to(
         "no_credentials": no_credentials,
         "unreachable": unreachable,
         "not_emulated": not_emulated,
+        "no_baseline": "allow",
     }
 
 

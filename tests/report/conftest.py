@@ -42,6 +42,7 @@ SKIPS = {
     Cause.NO_CREDENTIALS: Decision.INCONCLUSIVE,
     Cause.UNREACHABLE: Decision.INCONCLUSIVE,
     Cause.NOT_EMULATED: Decision.ERROR,
+    Cause.NO_BASELINE: Decision.GO,
 }
 
 
