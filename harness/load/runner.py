@@ -1,7 +1,5 @@
 """Runs one scenario: Locust as a program of its own, supervised, and its result read back."""
 
-import os
-import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,10 +8,9 @@ from uuid import uuid4
 
 from harness import process
 from harness.errors import ToolError
-from harness.load.generator.channel import FORKED, TOKEN
 from harness.load.plan import VARIABLE, Plan, register_secrets
 from harness.load.result import LoadResult, read
-from harness.network import free_port
+from harness.load.workers import LOCUSTFILE, Meeting, bare_environment, here
 
 STARTUP = 5.0
 """Seconds that a scenario may take beside its load, on a machine that is not overloaded."""
@@ -21,7 +18,6 @@ SLACK = 30.0
 """Seconds after which a run that should be over is ended."""
 OURS = "gonogo: "
 """What a line begins with that the generator wrote for people."""
-_LOCUSTFILE = Path(__file__).with_name("generator") / "locustfile.py"
 
 
 def load_time(plan: Plan) -> float:
@@ -29,8 +25,12 @@ def load_time(plan: Plan) -> float:
     return plan.warm_up + plan.duration + plan.timeout
 
 
-def run_scenario(plan: Plan, *, work: Path, budget: float | None = None) -> LoadResult:
+def run_scenario(
+    plan: Plan, *, work: Path, budget: float | None = None, meeting: Meeting | None = None
+) -> LoadResult:
     """Run a plan to its end in the folder `work`, which is this scenario's own; `budget` is in seconds.
+
+    Workers elsewhere come to `meeting`; without one, a plan for several nodes runs in as many forks.
 
     Locust's output stays there as ``locust.out`` and ``locust.err``, beside ``result.json`` and ``progress.jsonl``.
 
@@ -44,13 +44,17 @@ def run_scenario(plan: Plan, *, work: Path, budget: float | None = None) -> Load
         old.unlink(missing_ok=True)
     plan = replace(plan, run=uuid4().hex, result=str(result), progress=str(progress))
     register_secrets(plan.url, plan.headers)
+    if meeting is None and plan.nodes > 1:
+        meeting = here()
+    if meeting:
+        plan = replace(plan, start=meeting.start, wait=meeting.wait)
     finished = process.run(
-        command(plan, port=free_port() if plan.nodes > 1 else None),
+        command(plan, meeting),
         cwd=work,
         output=work,
         name="locust",
-        budget=budget if budget is not None else load_time(plan) + SLACK,
-        env=environment(plan, work),
+        budget=budget if budget is not None else load_time(plan) + SLACK + (meeting.wait if meeting else 0),
+        env=environment(plan, work, meeting),
     )
     said = _said(finished.tail(20))
     if finished.ended != "exited":
@@ -66,26 +70,19 @@ def run_scenario(plan: Plan, *, work: Path, budget: float | None = None) -> Load
     return read(result, run=plan.run)
 
 
-def command(plan: Plan, *, port: int | None = None) -> list[str]:
+def command(plan: Plan, meeting: Meeting | None = None) -> list[str]:
     """The command that runs a plan. It holds nothing of the plan but the number of users and processes."""
     users = str(plan.nodes if plan.open else plan.users or 1)
-    several = ["--processes", str(plan.nodes), "--master-bind-host", "127.0.0.1"] if plan.nodes > 1 else []
-    ports = ["--master-host", "127.0.0.1", "--master-bind-port", str(port), "--master-port", str(port)]
     return [
-        *(sys.executable, "-P", "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary"),
+        *(sys.executable, "-P", "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary"),
         *("--users", users, "--spawn-rate", users, "--exit-code-on-error", "0", "--loglevel", "WARNING"),
-        *(several + ports if several else []),
+        *(meeting.arguments(plan.nodes) if meeting else []),
     ]
 
 
-def environment(plan: Plan, work: Path) -> dict[str, str]:
-    """This process's environment with the plan, and with nothing that configures Locust.
-
-    Locust reads ``LOCUST_*`` and ``~/.locust.conf``: a user's own settings would bend the run.
-    """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    forked = {FORKED: "1", TOKEN: secrets.token_hex(16)} if plan.nodes > 1 else {}
-    return {**kept, "HOME": str(work), VARIABLE: plan.to_json(), **forked}
+def environment(plan: Plan, work: Path, meeting: Meeting | None = None) -> dict[str, str]:
+    """This process's environment with the plan, and with nothing that configures Locust."""
+    return {**bare_environment(work), VARIABLE: plan.to_json(), **(meeting.environment() if meeting else {})}
 
 
 def _said(lines: Sequence[str]) -> str:

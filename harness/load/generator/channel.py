@@ -14,6 +14,8 @@ from typing import Any
 
 TOKEN = "GONOGO_LOAD_TOKEN"  # noqa: S105 - the variable's name
 """The environment variable that holds what the master and its workers share."""
+BROKEN = 3
+"""The exit code of a process whose part of the run came to no result."""
 FORKED = "GONOGO_LOAD_FORKED"
 """The environment variable that says that all workers are forks of one process, and know its plan."""
 MESSAGE = "gonogo"

@@ -21,7 +21,7 @@ from locust.runners import MasterRunner
 
 from harness import __version__
 from harness.errors import GonogoError, ToolError
-from harness.load.generator.channel import MESSAGE, Channel, ForgedError, Message, nonce
+from harness.load.generator.channel import BROKEN, MESSAGE, Channel, ForgedError, Message, nonce
 from harness.load.generator.collector import Collector
 from harness.load.generator.node import Node
 from harness.load.generator.progress import Progress
@@ -29,8 +29,6 @@ from harness.load.generator.snapshot import Snapshot
 from harness.load.plan import Plan
 from harness.load.result import write
 
-BROKEN = 3
-"""The exit code of a run without a result."""
 _AGAIN = 0.5
 _GRACE = 10.0
 
@@ -50,6 +48,27 @@ class Front:
         self.stop: Callable[[], None] = lambda: None
         """Tells all nodes to stop; set by who knows them."""
         environment.process_exit_code = BROKEN
+
+    def await_workers(self, come: Callable[[], int]) -> None:
+        """Say how many workers have come until the load begins; end the run where they do not."""
+        since = time.monotonic()
+        while not self._began and not self._over:
+            waited = time.monotonic() - since
+            if waited > self._plan.wait:
+                self.fail(
+                    f"{come()} of {self._plan.nodes} workers came within {self._plan.wait:g} s; "
+                    f"start the others with: {self._plan.start}"
+                )
+            elif come() < self._plan.nodes:
+                self._progress.write(
+                    {
+                        "waiting": round(waited, 1),
+                        "come": come(),
+                        "expected": self._plan.nodes,
+                        "start": self._plan.start,
+                    }
+                )
+            gevent.sleep(1.0)
 
     def begin(self) -> None:
         """The nodes have been told to start."""
@@ -88,18 +107,15 @@ class Front:
     def _watch(self) -> None:
         """Write progress each second; end the run where a node has gone."""
         longest = self._plan.warm_up + self._plan.duration + self._plan.timeout + _GRACE
-        with self._progress as progress:
-            while not self._over:
-                gevent.sleep(1.0)
-                clock = time.monotonic()
-                progress.write(self._collector.progress(clock - self._began))
-                if lost := self._collector.silent(clock):
-                    numbers = ", ".join(str(node + 1) for node in lost)
-                    self.fail(
-                        f"worker {numbers} of {self._plan.nodes} has gone: no word for 5 s and no result"
-                    )
-                elif clock - self._began > longest:
-                    self.fail(f"the load did not end within {longest:.0f} s")
+        while not self._over:
+            gevent.sleep(1.0)
+            clock = time.monotonic()
+            self._progress.write(self._collector.progress(clock - self._began))
+            if lost := self._collector.silent(clock):
+                numbers = ", ".join(str(node + 1) for node in lost)
+                self.fail(f"worker {numbers} of {self._plan.nodes} has gone: no word for 5 s and no result")
+            elif clock - self._began > longest:
+                self.fail(f"the load did not end within {longest:.0f} s")
 
 
 class Local:
@@ -137,6 +153,7 @@ class Master:
         self._spawned = self._gone = False
         self._runner.register_message(MESSAGE, self._hear)
         environment.events.spawning_complete.add_listener(lambda **_: self._users_are_there())
+        gevent.spawn(self._front.await_workers, lambda: len(self._ready))
 
     def _hear(self, environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401, ARG002
         worker = str(msg.node_id)
@@ -192,8 +209,14 @@ class Master:
         self._go_if_all()
 
     def _go_if_all(self) -> None:
-        if self._spawned and not self._gone and len(self._ready) == self._plan.nodes:
-            self._gone = True
+        if not self._spawned or self._gone or len(self._ready) < self._plan.nodes:
+            return
+        self._gone = True
+        if strangers := set(self._runner.clients) - set(self._numbers):
+            self._front.fail(
+                f"{', '.join(sorted(strangers))} took a share of the users without the token of this run"
+            )
+        else:
             self._front.begin()
             self._tell_all("go", {})
 
@@ -216,7 +239,8 @@ class Worker:
         self.node: Node | None = None
         self._welcomed = Event()
         self._runner.register_message(MESSAGE, self._hear)
-        environment.process_exit_code = 0  # the master judges; see `Master`
+        self._environment = environment
+        environment.process_exit_code = BROKEN
         gevent.spawn(self._knock)
 
     def user(self) -> None:
@@ -262,6 +286,7 @@ class Worker:
             return
         try:
             self.node.conduct()
+            self._environment.process_exit_code = 0
         except Exception as error:  # noqa: BLE001 - the master must hear of it, whatever it is
             self._say("failed", {"reason": reason_of(error)})
 

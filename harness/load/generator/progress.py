@@ -3,34 +3,22 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any
 
 MAX_LINES = 7200
 """The file stays small however long the run is."""
 
 
 class Progress:
-    """The file of a run's progress; a context manager."""
+    """The file of a run's progress."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: TextIO | None = None
         self._lines = 0
-
-    def __enter__(self) -> Self:
-        self._file = self._path.open("w")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append a line, at once."""
-        if self._file is not None and self._lines < MAX_LINES:
+        if self._lines < MAX_LINES:
             self._lines += 1
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+            with self._path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
