@@ -6,7 +6,7 @@ bucket's upper end: never less than the truth, at most 0.4 % more. The buckets a
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, log
@@ -15,6 +15,7 @@ EXACT = 200_000
 """So many values are kept one by one."""
 _GROWTH = 1.004
 _LOG = log(_GROWTH)
+_BATCH = 512
 PERCENTILES = (50, 90, 95, 99)
 
 
@@ -36,10 +37,11 @@ class Latency:
 
 
 class Latencies:
-    """Collects times in nanoseconds."""
+    """Collects times in nanoseconds. They are put away in batches, which is several times cheaper than one by one."""
 
     def __init__(self, keep: int = EXACT) -> None:
         self._keep = keep
+        self._fresh: list[int] = []
         self._raw: array[int] | None = array("q")
         self._buckets: Counter[int] = Counter()
         self._count = 0
@@ -49,25 +51,36 @@ class Latencies:
 
     def add(self, value: int) -> None:
         """Record one time."""
-        value = max(value, 1)
-        self._count += 1
-        self._total += value
-        if self._least is None or value < self._least:
-            self._least = value
-        if self._most is None or value > self._most:
-            self._most = value
-        self._buckets[bucket(value)] += 1
+        self._fresh.append(value)
+        if len(self._fresh) >= _BATCH:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Put away what came in since the last time."""
+        if not self._fresh:
+            return
+        values = self._fresh
+        if min(values) < 1:
+            values = [max(value, 1) for value in values]
+        self._fresh = []
+        self._count += len(values)
+        self._total += sum(values)
+        self._least = min(values) if self._least is None else min(self._least, *values)
+        self._most = max(values) if self._most is None else max(self._most, *values)
+        self._buckets.update(buckets_of(values))
         if self._raw is not None:
-            self._raw.append(value)
+            self._raw.fromlist(values)
             if self._count > self._keep:
                 self._raw = None
 
     def buckets(self) -> dict[str, int]:
         """The buckets so far; cheap, unlike `summary`."""
+        self._settle()
         return {str(index): self._buckets[index] for index in sorted(self._buckets)}
 
     def summary(self) -> Latency:
         """Everything recorded so far."""
+        self._settle()
         ordered = sorted(self._raw) if self._raw is not None else None
         found = {
             f"p{percent}": nearest_rank(ordered, percent)
@@ -96,6 +109,11 @@ class Latencies:
 def bucket(value: int) -> int:
     """The index of the bucket that a time of at least 1 ns belongs to."""
     return ceil(log(value) / _LOG)
+
+
+def buckets_of(values: Iterable[int]) -> Iterator[int]:
+    """The same for many: the very same operations, none of them in Python."""
+    return map(ceil, map(_LOG.__rtruediv__, map(log, values)))
 
 
 def upper_end(index: int) -> int:

@@ -75,7 +75,7 @@ class Windows:
         )
 
 
-@dataclass
+@dataclass(slots=True)
 class _Row:
     planned: int = 0
     dropped: int = 0
@@ -97,8 +97,11 @@ class Timeline:
 
     def due(self, intended: int, actual: int) -> None:
         """A request that was due at `intended` is started at `actual`."""
-        self._at(intended).planned += 1
-        self._at(actual).sent += 1
+        row = self._at(intended)
+        row.planned += 1
+        if actual != intended:
+            row = self._at(actual)
+        row.sent += 1
 
     def dropped(self, intended: int) -> None:
         """An arrival that was due at `intended` found no free slot."""
@@ -125,7 +128,10 @@ class Timeline:
         return Windows(self._width, tuple(self._window(row) for row in self._rows))
 
     def _at(self, time: int) -> _Row:
-        index = min(max(time, 0) // self._width, MOST - 1)
+        index = time // self._width
+        if 0 <= index < len(self._rows):
+            return self._rows[index]
+        index = min(max(index, 0), MOST - 1)
         while index >= len(self._rows):
             self._rows.append(_Row())
         return self._rows[index]

@@ -66,3 +66,34 @@ def test_secrets_are_masked_in_what_is_shown(make_plan: Any) -> None:
     recorder = Recorder(make_plan())
     record(recorder, at=0, took=1, answer=Answer(Kind.STATUS, 500, "you sent s3cretvalue"))
     assert "s3cretvalue" not in json.dumps(asdict(recorder.result(cpu=0)))
+
+
+def test_of_equally_slow_ones_the_first_are_kept(make_plan: Any) -> None:
+    recorder = Recorder(make_plan())
+    recorder.open(0)
+    for index, took in enumerate([5, 5, 5, 5, 5, 5, 6]):
+        record(recorder, at=index, took=took, answer=Answer(None, 200, detail=f"no {index}"))
+    assert [seen.detail for seen in recorder.result(cpu=0).slowest] == [
+        "no 6",
+        "no 0",
+        "no 1",
+        "no 2",
+        "no 3",
+    ]
+
+
+def test_a_retried_request_is_counted_once(make_plan: Any) -> None:
+    recorder = Recorder(make_plan())
+    recorder.open(0)
+    record(recorder, at=0, took=1, answer=Answer(None, 200, retried=True))
+    result = recorder.result(cpu=0)
+    assert (result.sent, result.succeeded, result.retried) == (1, 1, 1)
+
+
+def test_an_early_start_is_no_lag(make_plan: Any) -> None:
+    recorder = Recorder(make_plan())
+    recorder.open(0)
+    record(recorder, at=10, took=7, lag=-3)
+    result = recorder.result(cpu=0)
+    assert (result.latency.total, result.service_time.total, result.late) == (7 * MS, 7 * MS, 0)
+    assert contradictions(result) == ()

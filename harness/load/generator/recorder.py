@@ -87,6 +87,8 @@ class Recorder:
         self._slowest: list[tuple[int, int, Seen]] = []
         self._first_failures: list[Seen] = []
         self._steps: dict[str, _Steps] = {}
+        self._slow = -1
+        """A request is kept only if it took longer."""
         self._order = count()
         self._origin = self._last = 0
         self._length = nanoseconds(plan.duration)
@@ -103,10 +105,12 @@ class Recorder:
     def start(self, intended: int, actual: int) -> None:
         """A counted request is about to be sent."""
         self.sent += 1
-        lag = max(0, actual - intended)
+        lag = actual - intended
         self._lag.add(lag)
-        self.late += lag > self._late_after
-        self._last = max(self._last, actual)
+        if lag > self._late_after:
+            self.late += 1
+        if actual > self._last:
+            self._last = actual
         self._timeline.due(intended - self._origin, actual - self._origin)
 
     def drop(self, intended: int) -> None:
@@ -116,43 +120,46 @@ class Recorder:
 
     def finish(self, intended: int, actual: int, ended: int, answer: Answer) -> None:
         """A counted request is over."""
+        kind, due = answer.kind, intended - self._origin
+        timed_out = kind is Kind.TIMEOUT
+        took = self._timeout if timed_out else ended - actual
+        latency = took + actual - intended if actual > intended else took
         if answer.status:
             self.statuses[answer.status] += 1
-        self.retried += answer.retried
+        if answer.retried:
+            self.retried += 1
         for step in answer.steps:
             self._steps.setdefault(step.name, _Steps()).add(step)
-        timed_out = answer.kind is Kind.TIMEOUT
-        took = self._timeout if timed_out else ended - actual
-        latency = took + max(0, actual - intended)
-        seen = Seen(
-            round((intended - self._origin) / 1e9, 3),
-            latency,
-            answer.status,
-            answer.kind,
-            mask(answer.detail),
-        )
         if timed_out:
             self.timed_out += 1
         else:
             self.completed += 1
-        if answer.kind is None:
+        if kind is None:
             self.succeeded += 1
         else:
-            self.failures[answer.kind] += 1
+            self.failures[kind] += 1
             if len(self._first_failures) < SHOWN:
-                self._first_failures.append(seen)
-        if answer.kind in {None, Kind.TIMEOUT}:
+                self._first_failures.append(_seen(due, latency, answer))
+        if kind is None or timed_out:
             self._latency.add(latency)
             self._service_time.add(took)
-            due, taken = intended - self._origin, (bucket(max(latency, 1)), bucket(max(took, 1)))
-            self._timeline.timed(due, *taken, timed_out=timed_out)
+            index = bucket(max(took, 1))
+            later = index if latency == took else bucket(max(latency, 1))
+            self._timeline.timed(due, later, index, timed_out=timed_out)
         else:
-            self._timeline.failed(intended - self._origin)
+            self._timeline.failed(due)
+        if latency > self._slow:
+            self._keep(latency, _seen(due, latency, answer))
+
+    def _keep(self, latency: int, seen: Seen) -> None:
+        """One of the slowest so far; of equal ones the first."""
         entry = (latency, -next(self._order), seen)
         if len(self._slowest) < SHOWN:
             heapq.heappush(self._slowest, entry)
-        elif entry > self._slowest[0]:
+        else:
             heapq.heapreplace(self._slowest, entry)
+        if len(self._slowest) == SHOWN:
+            self._slow = self._slowest[0][0]
 
     def tally(self) -> Tally:
         """What has been counted so far."""
@@ -206,3 +213,7 @@ class Recorder:
             windows=self._timeline.windows(),
             steps={name: steps.summary() for name, steps in self._steps.items()},
         )
+
+
+def _seen(due: int, latency: int, answer: Answer) -> Seen:
+    return Seen(round(due / 1e9, 3), latency, answer.status, answer.kind, mask(answer.detail))
