@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from harness.aws.operations import Operation, operations, own_operation
-from harness.aws.resource import AwsResource
+from harness.aws.resource import Asked, AwsResource, GateAsks
 from harness.profile import Profile
 
 ALWAYS = ("sts:GetCallerIdentity",)
@@ -31,6 +31,9 @@ SCOPED = frozenset(
 )
 """Actions that are allowed on the declared resources alone. The others describe or list, which IAM allows on ``*`` or
 on resources whose names are not known beforehand (a task, a snapshot)."""
+PASSING = frozenset({"iam:PassRole"})
+"""Demanded for starting a task: the roles of its definition, which the profile does not name, go to it."""
+_TO_TASKS = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
 _STATEMENTS: tuple[tuple[str, Callable[[Operation], bool]], ...] = (
     ("GonogoReads", lambda row: not row.mutating and not row.diagnosis),
     ("GonogoProbes", lambda row: row.mutating),
@@ -52,6 +55,8 @@ def needed(profile: Profile, counterparts: Iterable[Profile] = ()) -> tuple[Oper
         for item in group:
             if isinstance(item, AwsResource):
                 keys.update(item.uses)
+    for asked in _asked(profile):
+        keys.update(asked.uses)
     known = operations()
     rows = [known[key] for key in keys] + [own_operation(key) for key in profile.aws.operations]
     writes = profile.aws.access == "read-write"
@@ -76,9 +81,19 @@ def policy(profile: Profile, counterparts: Iterable[Profile] = ()) -> dict[str, 
             statements.append(_allow(f"{sid}{service.capitalize()}", scoped, arns[service]))
         free = {row.action for row in mine if row.action not in SCOPED or not arns.get(_service(row))}
         free.update(action for row in mine for action in row.beside)
+        if passes := free & PASSING:
+            free -= passes
+            statements.append({**_allow(f"{sid}Passes", passes, ["*"]), "Condition": _TO_TASKS})
         if free:
             statements.append(_allow(sid, free, ["*"]))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _asked(profile: Profile) -> Iterable[Asked]:
+    """What the gates ask beside the declared resources."""
+    return [
+        item for gate in profile.gates.values() if isinstance(gate, GateAsks) for item in gate.asks(profile)
+    ]
 
 
 def _service(row: Operation) -> str:
@@ -94,6 +109,9 @@ def _arns(*profiles: Profile) -> dict[str, list[str]]:
             for item in group:
                 for arn in item.arns(account, region) if isinstance(item, AwsResource) else ():
                     found.setdefault(arn.split(":")[2], set()).add(arn)
+        for asked in _asked(profile):
+            for arn in asked.arns(account, region):
+                found.setdefault(arn.split(":")[2], set()).add(arn)
         for repository in profile.app.images.values():
             found.setdefault("ecr", set()).add(f"arn:aws:ecr:{region}:{account}:repository/{repository}")
     return {service: sorted(items) for service, items in found.items()}

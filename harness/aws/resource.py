@@ -1,8 +1,8 @@
 """What every kind of declared AWS resource can say of itself, and how it is read."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from harness.aws.faults import Fault
 from harness.model import Phase
@@ -50,6 +50,26 @@ class AwsResource(Resource):
     @abstractmethod
     def home(self) -> str:
         """What it is and where, for messages: ``ECS service api in cluster main``."""
+
+
+class Asked(Protocol):
+    """Something that a gate asks of AWS beside the declared resources: a queue that it loads."""
+
+    uses: ClassVar[tuple[str, ...]]
+    """The operations that it may call."""
+
+    def arns(self, account: str, region: str) -> tuple[str, ...]:
+        """What an IAM policy must name for it."""
+        ...
+
+
+@runtime_checkable
+class GateAsks(Protocol):
+    """The configuration of a gate that asks AWS beside the declared resources; the IAM policy counts that in."""
+
+    def asks(self, profile: Any) -> Iterable[Asked]:  # noqa: ANN401
+        """What it asks in this profile."""
+        ...
 
 
 def demanded(resource: Resource, phase: Phase) -> bool:

@@ -48,11 +48,11 @@ class Patience:
     read: float = 10.0
     attempts: int = 8
     pool: int = 2 * _WIDTH
-    """Connections that are kept: as many requests may be under way without waiting for one."""
+    """Connections that are kept."""
     rest: float = 20.0
     """Seconds for which a service that did not answer is not asked again."""
     mode: Literal["adaptive", "standard"] = "adaptive"
-    """``adaptive`` also slows later requests down, unseen."""
+    """``adaptive`` slows later requests down as well."""
 
 
 PATIENT = Patience()
@@ -77,8 +77,7 @@ class Aws:
         self.access = profile.aws.access
         self._patience = patience
         self._lock = RLock()
-        self._pace = Pace(profile.aws.calls)
-        self._own_paces: list[Pace] = []
+        self._paces = [Pace(profile.aws.calls)]
         self._shared: dict[tuple[str, bytes], Future[Any]] = {}
         self._down: dict[str, tuple[float, Unreachable]] = {}
         self.calls: Counter[str] = Counter()
@@ -118,8 +117,8 @@ class Aws:
 
     @property
     def held_back(self) -> float:
-        """Seconds that requests waited for their turn so far, all together: of `calls`, and of a service's own rate."""
-        return self._pace.waited + sum(pace.waited for pace in self._own_paces)
+        """Seconds that requests waited for their turn so far, all together."""
+        return sum(pace.waited for pace in self._paces)
 
     def call(self, key: str, about: str, /, **parameters: object) -> dict[str, Any]:
         """Ask AWS one thing: ``aws.call("ecs:DescribeServices", "api-service", cluster=…)``.
@@ -267,10 +266,9 @@ class Aws:
                 guard = self._guard(service)
                 for event in _GUARDED:
                     client.meta.events.register_first(event, guard)
-                client.meta.events.register("before-send", lambda **_: self._pace.wait())
+                client.meta.events.register("before-send", lambda **_: self._paces[0].wait())
                 if service in RATES and not self.profile.aws.endpoint_url:
-                    own = Pace(RATES[service])
-                    self._own_paces.append(own)
+                    self._paces.append(own := Pace(RATES[service]))
                     client.meta.events.register("before-send", lambda **_: own.wait())
                 self._clients[service, patience] = client
             return self._clients[service, patience]

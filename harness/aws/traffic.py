@@ -5,6 +5,7 @@ keeps to `[aws] calls` as everywhere; requests that it held back are told by `ha
 """
 
 import errno
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,14 +38,22 @@ _KINDS = {
 
 def settings(profile: Profile) -> dict[str, Any]:
     """What `session` needs of a profile, as JSON: no secrets; credentials come from the environment, as everywhere."""
-    return {"profile": profile.name, "stand_in": profile.local.stand_in, "aws": profile.aws.model_dump()}
+    return {
+        "profile": profile.name,
+        "stand_in": profile.local.stand_in,
+        "aws": profile.aws.model_dump(),
+        "home": os.environ.get("HOME", ""),
+    }
 
 
 def session(given: Mapping[str, Any], *, slots: int, timeout: float) -> Aws:
     """The session that `settings` describes, for `slots` requests at once that may take `timeout` seconds each.
 
-    Its own time-outs are twice that: the generator's, over the whole of an arrival, comes first.
+    Its own time-outs are twice that: the generator's, over the whole of an arrival, comes first. This process's ``HOME``
+    becomes the gate's: Locust is given another one, and shared credentials are found below it.
     """
+    if given["home"]:
+        os.environ["HOME"] = given["home"]
     profile = Profile(
         name=given["profile"],
         description="",
