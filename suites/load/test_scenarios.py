@@ -6,25 +6,32 @@ from harness.gates.context import GateContext
 from harness.gates.load import LoadConfig
 from harness.load.diagnosis import hint, lines
 from harness.load.diagnosis import summary as summary_of
+from harness.load.judging import HINT as LONGER
+from harness.load.judging import judge
 from harness.load.metrics import latency_limit, measurements
 from harness.load.plan import Plan, require_allowed
 from harness.load.result import LoadResult
 from harness.load.runner import run_scenario
 from harness.load.scenario import Scenario
 from harness.load.validity import HINT, invalid_reasons
+from harness.load.workers import Meeting, elsewhere
 from harness.model import Cause
+from harness.threshold import Threshold
 
 
 def test_keeps_its_rules(scenario: Scenario, context: GateContext, check: Check) -> None:
     """The service keeps its rules under load."""
-    allowed = context.profile.gate(context.gate, LoadConfig).allowed_hosts
-    require_allowed(scenario.url, allowed, f"gates.load.scenarios[{scenario.name}].url")
-    result = _run(scenario.plan(), context, check)
+    config = context.profile.gate(context.gate, LoadConfig)
+    require_allowed(scenario.url, config.allowed_hosts, f"gates.load.scenarios[{scenario.name}].url")
+    meeting = elsewhere(config.master) if scenario.workers == "external" else None
+    result = _run(scenario.plan(), meeting, context, check)
+    rules = [rule for rule in scenario.thresholds if isinstance(rule, Threshold)]
+    judged = judge(rules, result, bound=scenario.timeout, confidence=scenario.confidence)
     check.measurements.extend(measurements(result))
-    for name, text in summary_of(result).items():
+    for name, text in {**summary_of(result), **judged.facts}.items():
         check.fact(name, text)
     check.diagnose(lines(result))
-    if result.sent < scenario.min_requests:
+    if result.sent < scenario.min_requests and not result.ended_early:
         check.inconclusive(
             Cause.NOTHING_CHECKED,
             f"{result.sent} requests were sent, fewer than min_requests ({scenario.min_requests})",
@@ -32,14 +39,17 @@ def test_keeps_its_rules(scenario: Scenario, context: GateContext, check: Check)
         )
     if reasons := invalid_reasons(result, limit=latency_limit(scenario.thresholds)):
         check.inconclusive(Cause.INVALID_RUN, "; ".join(reasons), hint=HINT)
-    check.judge(*scenario.thresholds, hint=hint(result))
+    if judged.undecided:
+        check.thresholds.extend(judged.results)
+        check.inconclusive(Cause.UNCERTAIN, judged.undecided, hint=LONGER)
+    check.judge(*rules, about=result.ended_early, hint=hint(result))
 
 
-def _run(plan: Plan, context: GateContext, check: Check) -> LoadResult:
+def _run(plan: Plan, meeting: Meeting | None, context: GateContext, check: Check) -> LoadResult:
     """Run it, and keep what Locust left: its result, or what it said when it broke."""
     work = context.work / "scenarios" / plan.scenario
     try:
-        result = run_scenario(plan, work=work)
+        result = run_scenario(plan, work=work, meeting=meeting)
     except ToolError:
         if (said := work / "locust.err").is_file():
             check.evidence("locust.err", said)
