@@ -89,7 +89,7 @@ def tasks(
 
     Raises:
         WorkersNotStarted: ECS could not place them, or one stopped, or not all ran in time; those that ran are stopped.
-        Fault: ECS refused, or does not answer.
+        Fault: ECS refused, or does not answer; or a task could not be stopped at the end.
     """
     if not started_by.startswith(PREFIX) or len(started_by) > _STARTED_BY:
         msg = f"started_by must begin with {PREFIX} and have at most {_STARTED_BY} characters: {started_by!r}"
@@ -99,8 +99,12 @@ def tasks(
         _run(aws, spec, command, environment, started_by, started)
         _wait(aws, spec, started, wait, clock, sleep)
         yield tuple(started)
-    finally:
-        _stop_all(aws, spec, started, started_by)
+    except BaseException as error:
+        for fault in _stop_all(aws, spec, started, started_by):
+            error.add_note(f"a worker may still run, until its time limit: {fault.message}")
+        raise
+    if faults := _stop_all(aws, spec, started, started_by):
+        raise faults[0]
 
 
 def sweep(aws: Aws, spec: TaskSpec, started_by_prefix: str = PREFIX, *, but: str = "") -> tuple[str, ...]:
@@ -156,6 +160,7 @@ def _run(
             networkConfiguration={"awsvpcConfiguration": network},
             overrides={"containerOverrides": [override]},
             startedBy=started_by,
+            clientToken=f"{started_by}-{len(started)}",  # sent again, it starts nothing twice
             tags=[{"key": _TAG, "value": started_by}],
         )
         new = [str(task["taskArn"]) for task in answer.get("tasks") or ()]
@@ -242,11 +247,10 @@ def _reasons(failures: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(list(dict.fromkeys(told))[:_SHOWN])
 
 
-def _stop_all(aws: Aws, spec: TaskSpec, started: Sequence[str], started_by: str) -> None:
+def _stop_all(aws: Aws, spec: TaskSpec, started: Sequence[str], started_by: str) -> list[Fault]:
     """Stop all that this run started: those whose answer got lost as well, which ECS lists by who started them.
 
-    Raises:
-        Fault: one could not be stopped; the others are.
+    Returns why some could not be stopped; the others are.
     """
     arns, faults = list(started), list[Fault]()
     try:
@@ -260,8 +264,7 @@ def _stop_all(aws: Aws, spec: TaskSpec, started: Sequence[str], started_by: str)
             _stop(aws, spec, arn, "the load run is over")
         except Fault as fault:
             faults.append(fault)
-    if faults:
-        raise faults[0]
+    return faults
 
 
 def _stop(aws: Aws, spec: TaskSpec, arn: str, reason: str) -> None:
