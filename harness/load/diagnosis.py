@@ -1,6 +1,6 @@
 """What one would look up next when a load rule is broken: how requests failed, the first of them, the slowest."""
 
-from harness.load.result import Kind, LoadResult, Seen
+from harness.load.result import Kind, LoadResult, Seen, StepResult
 
 _HINTS = {
     Kind.DNS: "the host does not resolve: correct the scenario's url, or deploy its DNS record",
@@ -8,8 +8,13 @@ _HINTS = {
     Kind.TLS: "the TLS handshake fails: see the certificate's names, chain and dates",
     Kind.TIMEOUT: "answers do not come in time: see the service's CPU, its database's connections and slow queries",
     Kind.CLOSED: "connections end before the answer: see the service's restarts and the load balancer's idle time-out",
+    Kind.CONTENT: "answers without what they must hold: see the steps and the first failing requests below",
+    Kind.SLOW: "steps later than their max_time: see which below, and what the service waits for in them",
+    Kind.TASK: "tasks of the locustfile raise: read the first of them below; it may be the service or the locustfile",
     Kind.STATUS: "unexpected answers: read the service's log for the times below",
 }
+_STEPS = 20
+_FACTS = 8
 _SLOW = "too slow rather than failing: see the service's CPU, its database's slow queries, and its number of tasks"
 
 
@@ -30,12 +35,27 @@ def lines(result: LoadResult) -> list[str]:
         told.append(f"failing requests by kind: {kinds}")
     if result.statuses:
         told.append("answers by status: " + ", ".join(f"{code} {n}" for code, n in result.statuses.items()))
+    told.extend(_steps(result))
     if result.first_failures:
         told.append("first failing requests:")
         told.extend(f"  {_row(seen)}" for seen in result.first_failures)
     told.append("slowest requests:")
     told.extend(f"  {_row(seen)}" for seen in result.slowest)
     return told
+
+
+def _steps(result: LoadResult) -> list[str]:
+    """Each kind of request of journeys and locustfiles; those that failed most often first."""
+    ordered = sorted(result.steps.items(), key=lambda item: -item[1].failed)
+    told = [f"  {name}: {_of(step)}" for name, step in ordered[:_STEPS]]
+    more = f", {_STEPS} of {len(ordered)}" if len(ordered) > _STEPS else ""
+    return [f"requests by step{more}:", *told] if told else []
+
+
+def _of(step: StepResult) -> str:
+    times = step.latency.percentiles
+    took = f", p50 {_ms(times.get('p50'))}, p95 {_ms(times.get('p95'))}" if step.latency.count else ""
+    return f"{step.sent} sent, {step.failed} failed{took}"
 
 
 def _by_count(result: LoadResult) -> list[tuple[Kind, int]]:
@@ -50,9 +70,10 @@ def _row(seen: Seen) -> str:
 def summary(result: LoadResult) -> dict[str, str]:
     """How the run went, for the record: the model, the generator's own figures, the times from the actual start."""
     planned = f"open, {result.planned} requests planned" if result.planned is not None else "closed"
+    uncounted = f"{result.warm_up} before them to warm up"
     exact = "exact" if result.latency.exact else "from buckets 0.4 % wide"
     facts = {
-        "model": f"{planned}, {result.sent} sent, {result.warm_up} before them to warm up",
+        "model": f"{planned}, {result.sent} sent, {uncounted}",
         "generator": (
             f"CPU {result.cpu:.1%} of a core, schedule lag p99 {_ms(result.lag.percentiles.get('p99'))}, "
             f"{result.late} late, {result.dropped} dropped, {result.retried} sent again on a new connection"
@@ -61,6 +82,8 @@ def summary(result: LoadResult) -> dict[str, str]:
     }
     if "p95" in result.service_time.percentiles:
         facts["p95 from the actual start"] = _ms(result.service_time.percentiles["p95"])
+    for name, step in list(result.steps.items())[:_FACTS]:
+        facts[f"step {name}"] = _of(step)
     return facts
 
 

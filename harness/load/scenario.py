@@ -4,12 +4,14 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from harness.errors import ProfileError, ThresholdError
 from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, ZoneTarget
+from harness.load.journeys import JourneyConfig, longest, require_distinct, traffic
 from harness.load.metrics import latency_limit, require_judgeable
 from harness.load.plan import MAX_IN_FLIGHT, Plan, require_allowed
 from harness.load.schedule import Schedule, Stage, constant
@@ -25,6 +27,8 @@ _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SHARED = frozenset({"processes", "workers"})
 _TARGETS: dict[str, frozenset[str]] = {
     "url": _SHARED | {"method", "headers", "header_variables", "body", "expect_status"},
+    "journeys": _SHARED | {"base_url", "headers", "header_variables"},
+    "locustfile": frozenset({"host"}),
     "queue": frozenset(),
     "topic": frozenset(),
     "zones": frozenset(),
@@ -62,11 +66,20 @@ class Scenario(Section):
     """``[[gates.load.scenarios]]``: one stream of requests and the rules its figures must keep.
 
     One of `rate` (arrivals on a schedule, for `duration`), `stages` (a schedule of ramps, spikes and steps) and `users` (a
-    closed loop with `think_time`, for `duration`); and one thing that they go to: `url`, `queue`, `topic` or `zones`.
+    closed loop with `think_time`, for `duration`); and one thing that they go to: `url`, `journeys`, `locustfile`,
+    `queue`, `topic` or `zones`.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     url: Annotated[str, PLACE] = ""
+    base_url: Annotated[str, PLACE] = ""
+    """What the paths of the journeys' steps are below."""
+    journeys: list[JourneyConfig] = Field(default_factory=list, max_length=50)
+    """What each arrival does, one of these, chosen by their weights."""
+    locustfile: Annotated[str, PLACE] = ""
+    """A locustfile of your own, relative to the folder the command runs in; its `User` classes are the traffic of `users`."""
+    host: Annotated[str, PLACE] = ""
+    """The host of the locustfile's users, as a URL."""
     queue: QueueTarget | None = None
     topic: TopicTarget | None = None
     zones: ZoneTarget | None = None
@@ -121,6 +134,33 @@ class Scenario(Section):
         return self
 
     @model_validator(mode="after")
+    def _knows_where(self) -> "Scenario":
+        for key, needs in (("journeys", "base_url"), ("locustfile", "host")):
+            if getattr(self, key) and not getattr(self, needs):
+                msg = f"scenario {self.name!r}: {key} needs {needs}, the URL that its requests are below"
+                raise ValueError(msg)
+        if self.locustfile and (self.users is None or self.think_time):
+            why = "its users wait as it says" if self.users else "its users send when they like"
+            msg = f"scenario {self.name!r}: a locustfile needs users, and neither a schedule nor think_time: {why}"
+            raise ValueError(msg)
+        try:
+            require_distinct(self.journeys)
+        except ValueError as error:
+            msg = f"scenario {self.name!r}: {error}"
+            raise ValueError(msg) from None
+        return self
+
+    @property
+    def address(self) -> str:
+        """The URL that requests go to or below; empty where they go elsewhere."""
+        return self.url or self.base_url or self.host
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which an arrival is over in any case: `timeout`, for each step of the longest journey."""
+        return self.timeout * longest(self.journeys)
+
+    @model_validator(mode="after")
     def _one_model(self) -> "Scenario":
         given = [self.rate is not None, bool(self.stages), self.users is not None]
         if sum(given) != 1:
@@ -165,9 +205,10 @@ class Scenario(Section):
                 f"({self.min_requests})"
             )
             raise ValueError(msg)
-        if schedule.peak * self.timeout > MAX_IN_FLIGHT:
+        if schedule.peak * self.patience > MAX_IN_FLIGHT:
+            steps = " × steps" if self.journeys else ""
             msg = (
-                f"scenario {self.name!r}: rate × timeout lets {schedule.peak * self.timeout:.0f} requests be open at "
+                f"scenario {self.name!r}: rate × timeout{steps} lets {schedule.peak * self.patience:.0f} requests be open at "
                 f"once; at most {MAX_IN_FLIGHT} may be: lower the timeout or the rate"
             )
             raise ValueError(msg)
@@ -244,24 +285,37 @@ class Scenario(Section):
             Fault: what was met in AWS instead.
         """
         if (target := self.aws_target) is None:
-            require_allowed(self.url, allowed_hosts, f"gates.load.scenarios[{self.name}].url")
-            return self.plan()
+            hosts = list(allowed_hosts)
+            key = next(key for key in ("url", "base_url", "host") if getattr(self, key))
+            require_allowed(self.address, hosts, f"gates.load.scenarios[{self.name}].{key}")
+            return self.plan(allowed_hosts=hosts)
         from harness.aws.session import Aws
 
         plan = self.plan(profile=profile)
         target.preflight(Aws(profile), timeout=self.timeout)
         return plan
 
-    def plan(self, environment: Mapping[str, str] | None = None, *, profile: Profile | None = None) -> Plan:
+    def plan(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        profile: Profile | None = None,
+        allowed_hosts: Iterable[str] = (),
+    ) -> Plan:
         """What Locust is to do. `environment` holds the variables that headers are read from; default: the process's.
 
-        `profile` says where AWS is, for what is sent there.
+        `profile` says where AWS is, for what is sent there; `allowed_hosts` are those that a locustfile's code may reach
+        beside the scenario's own.
 
         Raises:
-            ProfileError: a header's variable is not set, or holds what no header may hold; or more would be sent to AWS
-                than the profile allows.
+            ProfileError: a header's variable is not set, or holds what no header may hold; the locustfile is not there;
+                or more would be sent to AWS than the profile allows.
         """
         plan = self._plan(os.environ if environment is None else environment)
+        if self.journeys:
+            return replace(plan, kind="journeys", traffic=traffic(self.journeys, timeout=self.timeout))
+        if self.locustfile:
+            return replace(plan, kind="locustfile", traffic=self._own_users(Path.cwd(), allowed_hosts))
         if (target := self.aws_target) is None:
             return plan
         if profile is None:
@@ -272,15 +326,23 @@ class Scenario(Section):
             plan, kind=target.kind, traffic=target.traffic(plan, profile), method=target.kind.upper()
         )
 
+    def _own_users(self, folder: Path, allowed_hosts: Iterable[str]) -> dict[str, Any]:
+        if not (folder / self.locustfile).is_file():
+            raise ProfileError(
+                f"gates.load.scenarios[{self.name}].locustfile: there is no file {self.locustfile} in {folder}",
+                hint="write its path relative to the folder that the command runs in",
+            )
+        return {"file": self.locustfile, "folder": str(folder), "allowed_hosts": list(allowed_hosts)}
+
     def _plan(self, environment: Mapping[str, str]) -> Plan:
         return Plan(
             run="",
             scenario=self.name,
-            url=self.url,
+            url=self.address,
             result="",
             progress="",
             duration=self.length,
-            timeout=self.timeout,
+            timeout=self.patience,
             late_after=float(lag_bound(latency_limit(self.thresholds))),
             rate=self.rate,
             stages=self.schedule.stages if self.stages else (),

@@ -8,6 +8,7 @@ import errno
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
 import gevent
@@ -22,7 +23,8 @@ from harness.load.result import Kind
 
 _IDLE = 20_000_000
 """Nanoseconds of idleness after which a kept connection is looked at before it is used again."""
-_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+"""Methods of requests that may be sent again when a kept connection was found closed (RFC 9110, 9.2.2)."""
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _ENDED = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError, HTTPConnectionClosed)
 
@@ -49,7 +51,7 @@ class Client:
         )
         self._idle: list[Connection] = []
         self._request = prepare(plan, where)
-        self._repeatable = plan.method in _IDEMPOTENT
+        self._repeatable = plan.method in IDEMPOTENT
         self._look_after = _IDLE if self._repeatable else 0
         self._expected = plan.expect_status
         self._deadlines = Deadlines(nanoseconds(plan.timeout))
@@ -76,24 +78,24 @@ class Client:
         """Send the request once and read the answer to its end."""
         due = self._deadlines.enter()
         try:
-            answer = self._send()
+            answer = self._send(self._request, repeatable=self._repeatable)
         except Overdue:
             return self._late
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this request's failure and is counted
-            return Answer(kind_of(error), detail=_say(error))
+            return Answer(kind_of(error), detail=say(error))
         finally:
             self._deadlines.leave()
         return answer if now() <= due else self._late
 
-    def _send(self) -> Answer:
+    def _send(self, request: bytes, *, repeatable: bool) -> Answer:
         """On a kept connection if there is one; on another where that has gone and the request may be sent again."""
         retried = False
         while True:
             connection = self._kept() or self._connector.connect()
             try:
-                connection.exchange(self._request)
+                connection.exchange(request)
             except _ENDED as error:
-                if self._repeatable and connection.idle_since and not connection.heard:
+                if repeatable and connection.idle_since and not connection.heard:
                     retried = (
                         True  # RFC 9110, 9.2.2; each time uses up one kept connection, so that this ends
                     )
@@ -138,19 +140,30 @@ def prepare(plan: Plan, where: Target) -> bytes:
     Raises:
         ToolError: a header that cannot be sent.
     """
-    body = plan.body.encode()
-    headers = {"Host": where.authority, "User-Agent": "gonogo-load", "Accept": "*/*"}
-    if body or plan.method in {"POST", "PUT"}:
-        headers["Content-Length"] = str(len(body))
-    given = {name.lower() for name in plan.headers}
-    lines = [f"{plan.method} {where.path} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in given]
-    lines += [f"{name}: {value}" for name, value in plan.headers.items()]
-    if any("\r" in line or "\n" in line for line in lines):
+    try:
+        return written(plan.method, where, plan.headers, plan.body.encode())
+    except ValueError as error:
         raise ToolError(
-            f"scenario {plan.scenario!r}: a header holds a line break",
-            hint="correct its headers in the profile",
-        )
+            f"scenario {plan.scenario!r}: {error}", hint="correct its headers in the profile"
+        ) from error
+
+
+def written(method: str, where: Target, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A request as it goes over the wire.
+
+    Raises:
+        ValueError: a header that cannot be sent.
+    """
+    own = {"Host": where.authority, "User-Agent": "gonogo-load", "Accept": "*/*"}
+    if body or method in {"POST", "PUT", "PATCH"}:
+        own["Content-Length"] = str(len(body))
+    given = {name.lower() for name in headers}
+    lines = [f"{method} {where.path} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in own.items() if name.lower() not in given]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if any("\r" in line or "\n" in line for line in lines):
+        msg = "a header holds a line break"
+        raise ValueError(msg)
     return "\r\n".join([*lines, "", ""]).encode("latin-1", errors="replace") + body
 
 
@@ -175,7 +188,8 @@ def kind_of(error: Exception) -> Kind:
             return Kind.OTHER
 
 
-def _say(error: Exception) -> str:
+def say(error: Exception) -> str:
+    """An error in a line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300]
 

@@ -227,10 +227,19 @@ class Connection(HTTPResponseParser):
 class Connector:
     """Makes connections to one place; over TLS, certificates are verified."""
 
-    def __init__(self, host: str, port: int, *, tls: bool, head: bool, expected: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: bool,
+        head: bool,
+        expected: int,
+        kind: type[Connection] = Connection,
+    ) -> None:
         self._host, self._port = host, port
         self._context = _context() if tls else None
-        self._head, self._expected = head, expected
+        self._head, self._expected, self._kind = head, expected, kind
 
     def connect(self) -> Connection:
         """A new connection, to the first address of the host that takes it.
@@ -245,7 +254,7 @@ class Connector:
             except OSError as error:
                 first = first or error
             else:
-                return Connection(stream, head=self._head, expected=self._expected)
+                return self._kind(stream, head=self._head, expected=self._expected)
         raise first or OSError(f"{self._host} has no address")
 
     def addresses(self) -> list[Any]:

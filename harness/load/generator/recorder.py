@@ -122,7 +122,7 @@ class Recorder:
         """A counted request is over."""
         kind, due = answer.kind, intended - self._origin
         timed_out = kind is Kind.TIMEOUT
-        took = self._timeout if timed_out else ended - actual
+        took = self._timed_out(ended - actual) if timed_out else ended - actual
         latency = took + actual - intended if actual > intended else took
         if answer.status:
             self.statuses[answer.status] += 1
@@ -150,6 +150,10 @@ class Recorder:
             self._timeline.failed(due)
         if latency > self._slow:
             self._keep(latency, _seen(due, latency, answer))
+
+    def _timed_out(self, took: int) -> int:
+        """A time-out counts as long as it had time; one in a journey comes after the steps before it."""
+        return min(took, self._timeout) if self.plan.kind == "journeys" else self._timeout
 
     def _keep(self, latency: int, seen: Seen) -> None:
         """One of the slowest so far; of equal ones the first."""

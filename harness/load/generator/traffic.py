@@ -9,6 +9,7 @@ from harness.load.plan import Plan
 
 TRAFFIC = {
     "http": "harness.load.generator.client:Client",
+    "journeys": "harness.load.generator.journey:Journeys",
     "queue": "harness.load.generator.aws_traffic:Queue",
     "fan_out": "harness.load.generator.aws_traffic:FanOut",
     "zones": "harness.load.generator.aws_traffic:Zones",
