@@ -54,6 +54,7 @@ GATES: dict[str, Gate] = {
             "Load against the deployed endpoints",
             "harness.gates.load:LoadConfig",
             depends=("integration",),
+            prepare="harness.gates.baselines:find",
         ),
         Gate("smoke", "Health of the deployed endpoints", "harness.gates.smoke:SmokeConfig"),
     )

@@ -25,7 +25,7 @@ class LoadConfig(GateConfig):
     @model_validator(mode="after")
     def _fits_the_budget(self) -> "LoadConfig":
         waits = sum(self.master.wait for s in self.scenarios if s.workers != "local")
-        needed = waits + sum(s.warm_up + s.length + s.timeout + STARTUP for s in self.scenarios)
+        needed = waits + sum(s.warm_up + s.length + s.patience + STARTUP for s in self.scenarios)
         if needed > self.budget:
             msg = (
                 f"the scenarios run one after another and may take {needed:.0f} s "
@@ -34,15 +34,30 @@ class LoadConfig(GateConfig):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _baselines_come_after(self) -> "LoadConfig":
+        if self.workers and any(scenario.baseline_rules for scenario in self.scenarios):
+            msg = (
+                "rules on a baseline are judged when the scenarios are over: leave workers at 0 (a scenario's own "
+                "processes share its load)"
+            )
+            raise ValueError(msg)
+        return self
+
     def expected(self, gate: str, profile: Any, phase: Phase) -> Iterable[ExpectedCheck]:  # noqa: ANN401
-        """One check a scenario."""
+        """One check a scenario, and one more for its rules on a baseline."""
         for scenario in self.running(profile):
             yield ExpectedCheck(f"{gate}.scenarios.keeps_its_rules[{scenario.name}]", gate, scenario.name)
+            if scenario.baseline_rules:
+                check = f"{gate}.baseline.keeps_its_baseline[{scenario.name}]"
+                yield ExpectedCheck(check, gate, scenario.name)
         yield from super().expected(gate, profile, phase)
 
     def parameters(self, profile: Any, phase: Phase) -> Mapping[str, Iterable[tuple[str, Any]]]:  # noqa: ANN401, ARG002
-        """The scenarios."""
-        return {"scenario": [(scenario.name, scenario) for scenario in self.running(profile)]}
+        """The scenarios, and those of them with rules on a baseline."""
+        running = [(scenario.name, scenario) for scenario in self.running(profile)]
+        compared = [(name, scenario) for name, scenario in running if scenario.baseline_rules]
+        return {"scenario": running, "baseline_scenario": compared}
 
     def running(self, profile: Any) -> tuple[Scenario, ...]:  # noqa: ANN401
         """The scenarios without those that would change something where access is read-only."""

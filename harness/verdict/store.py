@@ -13,12 +13,12 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import GonogoError, VerdictError
-from harness.model import Decision, Phase
+from harness.model import Decision, GateOutcome, Phase
 from harness.verdict.format import EXTENSION
 from harness.verdict.statement import parse
 
@@ -99,7 +99,8 @@ def write_atomic(path: Path, raw: bytes) -> None:
 def prune(folder: Path, keep: int) -> tuple[str, ...]:
     """Remove the oldest runs beyond `keep`; returns their ids.
 
-    The newest verdict's run stays, and so does a run without a decision that is younger than a day.
+    The newest verdict's run stays, and so do a run without a decision that is younger than a day, and for each gate the
+    last GO in which it passed, nothing overridden: later runs may be compared with it.
 
     Raises:
         StoreError: a run could not be removed.
@@ -108,9 +109,10 @@ def prune(folder: Path, keep: int) -> tuple[str, ...]:
     try:
         with _locked(folder):
             newest = _run_of(folder / FILE)
-            runs = sorted(_runs(folder), key=lambda run: (run.stat().st_mtime_ns, run.name), reverse=True)
-            for run in runs[keep:]:
-                if run.name != newest and not _may_be_going_on(run):
+            found = sorted(runs(folder), key=lambda run: (run.stat().st_mtime_ns, run.name), reverse=True)
+            compared = _compared_with(found) if len(found) > keep else frozenset()
+            for run in found[keep:]:
+                if run.name != newest and run not in compared and not _may_be_going_on(run):
                     shutil.rmtree(run)
                     removed.append(run.name)
     except OSError as error:
@@ -146,9 +148,27 @@ def _run_of(path: Path) -> str:
         return ""
 
 
-def _runs(folder: Path) -> list[Path]:
-    runs = folder / RUNS
-    return [run for run in runs.iterdir() if run.is_dir()] if runs.is_dir() else []
+def runs(folder: Path) -> list[Path]:
+    """The folders of all runs that are kept, in no order."""
+    home = folder / RUNS
+    return [run for run in home.iterdir() if run.is_dir()] if home.is_dir() else []
+
+
+def _compared_with(newest_first: Iterable[Path]) -> frozenset[Path]:
+    """For each gate, the newest run that was GO, without an override, and in which the gate passed."""
+    found: dict[str, Path] = {}
+    for run in newest_first:
+        try:
+            verdict = parse((run / FILE).read_bytes())
+        except (OSError, VerdictError):
+            continue
+        if verdict.decision is Decision.GO and not verdict.info.overrides:
+            for gate in verdict.decided.gates:
+                if gate.outcome is GateOutcome.PASS:
+                    found.setdefault(gate.gate, run)
+            if len(found) == len(verdict.decided.gates):
+                break
+    return frozenset(found.values())
 
 
 def _may_be_going_on(run: Path) -> bool:

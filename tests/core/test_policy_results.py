@@ -15,7 +15,7 @@ from harness.model import (
     Unit,
 )
 from harness.policy import decide
-from harness.threshold import parse
+from harness.threshold import BaselineRule, parse, parse_any
 from records import (
     BROKE,
     EMPTY,
@@ -116,6 +116,32 @@ def test_a_pass_whose_rule_does_not_hold_is_no_pass(
 ) -> None:
     decided = decide(judged(SEEN, **changes))
     assert (decided.decision, codes(decided)) == (expected, [code])
+
+
+BEFORE = Measurement.of("baseline_p95", Fraction(20, 1000), Unit.SECONDS, sample=50)
+NOW = Measurement.of("p95", Fraction(21, 1000), Unit.SECONDS, sample=60)
+BOUND = parse_any("p95 <= baseline + 10%")
+
+
+@pytest.mark.parametrize(
+    ("measurements", "changes", "expected"),
+    [
+        pytest.param((NOW, BEFORE), {}, GO, id="as it was"),
+        pytest.param((NOW,), {}, NO_GO, id="no baseline on record"),
+        pytest.param((NOW, BEFORE, replace(BEFORE, value=Fraction(1))), {}, NO_GO, id="two baselines"),
+        pytest.param((NOW, replace(BEFORE, value=Fraction(19, 1000))), {}, NO_GO, id="another baseline than limit"),
+        pytest.param((NOW, BEFORE), {"threshold": "p95 <= baseline + 4%"}, NO_GO, id="another tolerance"),
+        pytest.param((NOW, BEFORE), {"limit": Fraction(1)}, NO_GO, id="another limit"),
+        pytest.param((NOW, replace(BEFORE, value=None)), {}, NO_GO, id="a baseline of nothing"),
+    ],
+)  # fmt: skip
+def test_a_rule_on_a_baseline_is_judged_anew_from_what_was_recorded(
+    measurements: tuple[Measurement, ...], changes: dict[str, object], expected: Decision
+) -> None:
+    assert isinstance(BOUND, BaselineRule)
+    told = replace(BOUND.against(BEFORE).judge(NOW), **changes)  # type: ignore[arg-type]
+    record = one_gate(check("a", measurements=measurements, thresholds=(told,)))
+    assert decide(record).decision is expected
 
 
 def test_a_rule_on_nothing_is_inconclusive() -> None:

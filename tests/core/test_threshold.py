@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from harness.errors import ExitCode, ThresholdError
 from harness.model import Measurement, Unit
-from harness.threshold import Quantity, parse, parse_duration, parse_quantity, parse_window, show
+from harness.threshold import (
+    BaselineRule,
+    Quantity,
+    applied,
+    parse,
+    parse_any,
+    parse_duration,
+    parse_quantity,
+    parse_window,
+    show,
+)
 
 quick = settings(max_examples=150, deadline=None)
 
@@ -280,3 +290,104 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except ThresholdError:
         return
     assert parse(rule.text) == rule
+
+
+# Rules on a baseline
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "op", "share", "amount"),
+    [
+        ("p95 <= baseline", "p95", "<=", 0, None),
+        ("p95 <= baseline + 10%", "p95", "<=", Fraction(1, 10), None),
+        ("p95<=baseline+10%+5ms", "p95", "<=", Fraction(1, 10), Quantity(Fraction(1, 200), Unit.SECONDS)),
+        ("p95 < baseline + 5 ms + 0.5 %", "p95", "<", Fraction(1, 200), Quantity(Fraction(1, 200), Unit.SECONDS)),
+        ("rate >= baseline - 5/s", "rate", ">=", 0, Quantity(Fraction(-5), Unit.PER_SECOND)),
+        (" success_rate  >  baseline -  1% ", "success_rate", ">", Fraction(-1, 100), None),
+        ("requests >= baseline - 10", "requests", ">=", 0, Quantity(Fraction(-10), Unit.COUNT)),
+    ],
+)  # fmt: skip
+def test_rules_on_a_baseline(
+    text: str, metric: str, op: str, share: Fraction, amount: Quantity | None
+) -> None:
+    rule = parse_any(text)
+    assert isinstance(rule, BaselineRule)
+    assert (rule.metric, rule.op, rule.share, rule.amount) == (metric, op, share, amount)
+    assert parse_any(rule.text) == rule
+
+
+def test_a_rule_that_names_no_baseline_is_an_ordinary_one() -> None:
+    assert parse_any("p95 < 5s") == parse("p95 < 5s")
+    with pytest.raises(ThresholdError, match="is not a quantity"):
+        parse_any("p95 < 5 potatoes")
+    with pytest.raises(ThresholdError, match="is not a threshold"):
+        parse_any("p95")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("p95 <= basline + 10%", "did you mean `baseline`?"),
+        ("p95 <= yesterday", "'yesterday' is neither a number nor `baseline`"),
+        ("p95 == baseline", "no two runs measure the same"),
+        ("p95 <= baseline + 10% for 5m", "not a window"),
+        ("p95 <= baseline 10%", "'10%' is no tolerance"),
+        ("p95 <= baseline +", "'+' is no tolerance"),
+        ("p95 <= baseline ± 10%", "'± 10%' is no tolerance"),
+        ("p95 <= baseline * 2", "'* 2' is no tolerance"),
+        ("p95 <= baseline + x", "'x' is not a quantity"),
+        ("p95 <= baseline + + 10%", "is no tolerance"),
+        ("p95 <= baseline + 10% + 10%", "at most one percentage and one amount"),
+        ("p95 <= baseline + 1ms + 1s", "at most one percentage and one amount"),
+        ("p95 <= baseline + 10% - 5ms", "with the same sign"),
+        ("rate >= baseline - 100%", "100 % below the baseline demands nothing"),
+    ],
+)
+def test_what_is_no_rule_on_a_baseline_is_refused_by_name_and_with_what_is_allowed(
+    text: str, said: str
+) -> None:
+    with pytest.raises(ThresholdError) as caught:
+        parse_any(text)
+    assert said in caught.value.message
+    assert repr(text) in caught.value.message
+    assert "baseline" in caught.value.hint or "leave `for" in caught.value.hint
+
+
+@pytest.mark.parametrize("metric", ["", "coverage"])
+def test_no_other_rule_knows_a_baseline(metric: str) -> None:
+    with pytest.raises(ThresholdError, match=r"only the thresholds of \[\[gates.load.scenarios\]\] know"):
+        parse("coverage >= baseline - 1%", metric=metric)
+
+
+def test_the_limit_comes_from_the_baselines_measurement() -> None:
+    rule = parse_any("p95 <= baseline + 10% + 5ms")
+    assert isinstance(rule, BaselineRule)
+    before = Measurement.of("baseline_p95", Fraction(1, 10), Unit.SECONDS, sample=9)
+    fixed = rule.against(before)
+    assert (fixed.text, fixed.op, fixed.limit) == (
+        rule.text,
+        "<=",
+        Quantity(Fraction(115, 1000), Unit.SECONDS),
+    )
+    assert applied(rule.text, [before]) == fixed
+    assert applied("p95 < 5s", []) == parse("p95 < 5s")
+    for recorded in ([], [before, before]):
+        with pytest.raises(ThresholdError, match=f"{len(recorded)} measurements of the baseline"):
+            applied(rule.text, recorded)
+    with pytest.raises(ThresholdError, match="the baseline has no p95"):
+        rule.against(Measurement.of("baseline_p95", None, Unit.SECONDS, sample=9))
+    with pytest.raises(ThresholdError, match="measured in ratio, the tolerance is in seconds") as caught:
+        rule.against(Measurement.of("success_rate", 1, Unit.RATIO, sample=9))
+    assert "percentage points" in caught.value.hint
+
+
+@quick
+@given(st.fractions(0, 100), st.fractions(0, 1), st.integers(1, 500))
+def test_more_tolerance_never_breaks_what_less_keeps(now: Fraction, before: Fraction, percent: int) -> None:
+    baseline = Measurement.of("baseline_p95", before, Unit.SECONDS, sample=9)
+    seen = Measurement.of("p95", now, Unit.SECONDS, sample=9)
+    less, more = (
+        applied(f"p95 <= baseline + {each}%", [baseline]).judge(seen).held for each in (percent, percent + 1)
+    )
+    assert more or not less
+    assert less is (now <= before * (1 + Fraction(percent, 100)))

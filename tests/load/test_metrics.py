@@ -9,7 +9,7 @@ from harness.errors import ThresholdError
 from harness.load.metrics import METRICS, latency_limit, measurements, require_judgeable
 from harness.load.result import Kind
 from harness.model import Unit
-from harness.threshold import parse
+from harness.threshold import parse, parse_any
 
 
 def by_name(result: Any) -> dict[str, Any]:
@@ -80,7 +80,29 @@ def test_not_judgeable(text: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("succes_rate >= baseline", "did you mean 'success_rate'"),
+        ("success_rate >= baseline - 5ms", "percentage points"),
+        ("p95 <= baseline + 5/s", "measured in seconds, the tolerance is in per_second"),
+        ("p95 >= baseline - 10%", "would let every regression pass: p95 gets worse as it grows"),
+        ("error_rate > baseline", "write error_rate <= baseline"),
+        ("rate <= baseline + 10%", "rate gets worse as it falls"),
+    ],
+)
+def test_rules_on_a_baseline_that_cannot_be_judged(text: str, said: str) -> None:
+    with pytest.raises(ThresholdError) as caught:
+        require_judgeable([parse_any(text)])
+    assert said in str(caught.value)
+
+
+def test_rules_on_a_baseline() -> None:
+    require_judgeable([parse_any("p95 <= baseline + 10% + 5ms"), parse_any("success_rate >= baseline - 1%")])
+
+
 def test_the_shortest_limit() -> None:
+    assert latency_limit([parse_any("p95 <= baseline + 5ms"), parse("p95 < 5s")]) == 5
     assert latency_limit([parse("p95 < 5s"), parse("avg_response_time < 2s"), parse("rate > 1/s")]) == 2
     assert latency_limit([parse("success_rate > 1%")]) is None
 

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from harness.errors import ExitCode, VerdictError
-from harness.model import Decision, Outcome, Phase
+from harness.model import Cause, Decision, Outcome, Phase
+from harness.policy import decide
+from harness.verdict.info import Override
 from harness.verdict.reading import encode
 from harness.verdict.statement import build, parse, placeholder
 from harness.verdict.store import (
@@ -255,6 +257,34 @@ def test_prune_spares_the_newest_verdicts_run_and_those_that_may_be_going_on(run
     left = {run.name for run in (runs.folder / "runs").iterdir()}
     assert {"going", "newest", "half"} <= left
     assert "dead" not in left
+
+
+def test_prune_spares_what_later_runs_are_compared_with(runs: Runs) -> None:
+    """For each gate the newest GO in which it passed, nothing overridden."""
+    plain, info = runs.case.record, replace(runs.case.info, overrides={})
+    cause = {"outcome": Outcome.SKIPPED, "cause": Cause.ABSENT, "reason": "nothing there"}
+    without_load = [
+        replace(result, thresholds=(), **cause) if result.gate == "load" else result
+        for result in plain.results
+    ]
+    failed = [replace(each, outcome=Outcome.FAILED, reason="no") for each in plain.results]
+    for number, (run_id, results, overrides) in enumerate(
+        (
+            ("older", plain.results, {}),
+            ("load", plain.results, {}),
+            ("unit", tuple(without_load), {}),
+            ("overridden", plain.results, {"gates.load.budget": Override("1h", "--set")}),
+            ("failed", tuple(failed), {}),
+            ("newest", tuple(failed), {}),
+        )
+    ):
+        record = replace(plain, results=results)
+        known = replace(info, run_id=run_id, overrides=overrides)
+        runs.start(run_id)
+        publish(runs.folder, encode(build(known, record, decide(record))), run_id)
+        os.utime(run_folder(runs.folder, run_id), ns=(0, number))
+    assert set(prune(runs.folder, 1)) == {"older", "overridden", "failed"}
+    assert sorted(run.name for run in (runs.folder / "runs").iterdir()) == ["load", "newest", "unit"]
 
 
 def test_prune_of_nothing(runs: Runs) -> None:
