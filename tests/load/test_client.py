@@ -4,9 +4,11 @@ import asyncio
 import errno
 import socket
 import ssl
+import struct
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from harness.load.generator.client import Client, kind_of
+from harness.load.generator.connection import PlainStream
 from harness.load.generator.recorder import Answer
 from harness.load.plan import Plan
 from harness.load.result import Kind
@@ -304,6 +307,82 @@ def test_what_comes_after_the_limit_is_too_late(serve: Any, make_plan: Any, open
     request = gevent.spawn(client.send)
     gevent.spawn(time.sleep, 0.15)
     assert request.get(timeout=5).kind is Kind.TIMEOUT
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with an error instead of an end."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+def test_a_connection_that_is_reset(serve: Any, make_plan: Any, open_client: Any) -> None:
+    async def every_other(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        if index % 2:
+            writer.write(response("200 OK"))
+        else:
+            await reset(writer)
+
+    server = serve(every_other)
+    client = open_client(make_plan(server.url))
+    assert [client.send().retried for _ in range(3)] == [False, True, True]
+    client.close()
+    answer = client.send()
+    assert (answer.kind, answer.retried) == (Kind.CLOSED, False), "a new connection, and the sixth request"
+    assert server.count == 6
+
+
+def test_many_at_once_do_not_mix(serve: Any, make_plan: Any, open_client: Any) -> None:
+    sizes: list[int] = []
+
+    async def varied(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
+        sizes.append(index % 97)
+        await asyncio.sleep(index % 5 / 1000)
+        writer.write(response("200 OK", b"x" * (index % 97)))
+
+    server = serve(varied)
+    client = open_client(make_plan(server.url, timeout=20.0))
+    users = [gevent.spawn(lambda: [client.send() for _ in range(20)]) for _ in range(30)]
+    answers = [answer for user in users for answer in user.get(timeout=30)]
+    assert {answer.kind for answer in answers} == {None}
+    assert (len(answers), server.count, server.connections) == (600, 600, 30)
+    assert sorted(answer.size for answer in answers) == sorted(sizes)
+
+
+def test_a_stream_whose_buffer_is_full_and_that_is_woken_for_nothing() -> None:
+    near, far = socket.socketpair()
+    with far:
+        stream = PlainStream(gevent.socket.socket(fileno=near.detach()))
+        sent = 0
+        with suppress(BlockingIOError):
+            while True:
+                sent += stream._sock.send(b"a" * 65536)
+        sending = gevent.spawn(stream.sendall, b"b" * 1_000_000)
+        gevent.sleep(0)
+        far.setblocking(False)
+        received = bytearray()
+        with gevent.Timeout(10):
+            while len(received) < sent + 1_000_000:
+                with suppress(BlockingIOError):
+                    received += far.recv(1_000_000)
+                gevent.sleep(0)
+        sending.get(timeout=1)
+        assert received == b"a" * sent + b"b" * 1_000_000
+        waits = iter([lambda _: None, gevent.get_hub().wait])
+        stream._wait = lambda watcher: next(waits)(watcher)
+        assert not stream.unread()
+        gevent.spawn(far.send, b"late")
+        assert stream.recv(10) == b"late"
+        stream.close()
+
+
+def test_mozillas_list_where_the_machine_names_no_file(
+    make_plan: Any, open_client: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    context = open_client(make_plan("https://127.0.0.1:9/"))._connector._context
+    assert len(context.get_ca_certs()) > 50
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 def test_refused(make_plan: Any, open_client: Any) -> None:
