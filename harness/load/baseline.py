@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from harness.codec import canonical
+from harness.errors import ProfileError
 from harness.load.metrics import METRICS, measurements
 from harness.load.result import LoadResult
 from harness.load.scenario import Scenario
@@ -24,8 +26,9 @@ from harness.threshold import BaselineRule, baseline_metric, show
 
 _JUDGES = {"name", "thresholds", "confidence", "min_requests", "stop_early", "early_pass"}
 """Keys of a scenario that say how it is judged; all others say what is sent, and must be alike."""
-_CONTENT = ("headers", "body")
-"""Keys whose values are recorded by their digest."""
+_CONTENT = ("headers", "body", "journeys")
+"""Keys whose values are recorded by their digest, as is the content of a `locustfile`."""
+_URLS = ("url", "base_url", "host")
 _TIMES = ("avg_response_time", "p50", "p90", "p95", "p99", "max_response_time")
 HINT = (
     "see what this release changed since the baseline's; where it must cost this much, widen the tolerance for one "
@@ -36,14 +39,26 @@ HINT = (
 def traffic(scenario: Scenario) -> dict[str, Any]:
     """What a scenario sends, as plain JSON: figures of two runs can be compared where this is the same.
 
-    A port on the loopback is left out, as a stand-in has another one each time.
+    What is empty is left out. So is a port on the loopback, as a stand-in has another one each time.
     """
     found = scenario.model_dump(mode="json", exclude=_JUDGES)
     for key in _CONTENT:
-        found[key] = hashlib.sha256(canonical(found[key])).hexdigest() if found[key] else ""
+        if found[key]:
+            found[key] = hashlib.sha256(canonical(found[key])).hexdigest()
+    if scenario.locustfile:
+        found["locustfile"] = _digest(Path(scenario.locustfile))
     found["header_variables"] = sorted(found["header_variables"])
-    found["url"] = mask(_without_loopback_port(found["url"]))
-    return found
+    found.update({key: mask(_without_loopback_port(found[key])) for key in _URLS})
+    return {key: value for key, value in found.items() if value not in (None, "", [], {})}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ProfileError(
+            f"{path} cannot be read: {error}", hint="correct the scenario's locustfile"
+        ) from error
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
@@ -53,7 +68,9 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, .
         before, after = then.get(key), now.get(key)
         if before == after:
             continue
-        plain = key not in _CONTENT and not any(isinstance(each, dict | list) for each in (before, after))
+        plain = key not in (*_CONTENT, "locustfile") and not any(
+            isinstance(each, dict | list) for each in (before, after)
+        )
         told.append(f"{key} was {_said(before)} and is {_said(after)}" if plain else f"{key} differs")
     return tuple(told)
 

@@ -1,10 +1,12 @@
 """A run against an earlier one: limits from its figures, what a shift of the distribution says, when traffic is alike."""
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.errors import ProfileError
 from harness.load.baseline import compared, differences, traffic, words
 from harness.load.scenario import Scenario
 from harness.load.statistics.shift import Shift
@@ -137,9 +139,29 @@ def test_traffic_leaves_out_how_it_is_judged_and_what_must_not_be_written() -> N
     assert "TOKEN" not in str(found), "where a header comes from is no traffic"
     assert found["header_variables"] == ["B"]
     assert not {"name", "thresholds", "confidence", "min_requests"} & set(found)
-    assert set(Scenario.model_fields) - set(found) == {
-        "name", "thresholds", "confidence", "min_requests", "stop_early", "early_pass"
-    }  # fmt: skip
+    assert found["rate"] == 40.0
+    assert not {"users", "journeys", "host"} & set(found), "what is empty"
+
+
+def test_traffic_of_journeys_and_locustfiles_goes_by_their_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    step = {"name": "log-in", "path": "/login", "body": "hush", "method": "POST"}
+    journeys = {"url": "", "base_url": "http://127.0.0.1:81", "journeys": [{"name": "j", "steps": [step]}]}
+    one = traffic(scenario(**journeys))
+    assert "hush" not in str(one)
+    assert one["base_url"] == "http://127.0.0.1"
+    step["body"] = "hush hush"
+    assert differences(one, traffic(scenario(**journeys))) == ("journeys differs",)
+
+    own = {"url": "", "locustfile": "mine.py", "host": "https://example.com", "rate": None, "users": 2}
+    with pytest.raises(ProfileError, match=r"mine.py cannot be read"):
+        traffic(scenario(**own))
+    (tmp_path / "mine.py").write_text("a = 1")
+    before = traffic(scenario(**own))
+    (tmp_path / "mine.py").write_text("a = 2")
+    assert differences(before, traffic(scenario(**own))) == ("locustfile differs",)
 
 
 @pytest.mark.parametrize(
