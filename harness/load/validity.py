@@ -6,6 +6,7 @@ An invalid run is inconclusive, never a pass: its figures speak of the generator
 from fractions import Fraction
 
 from harness.load.result import Kind, LoadResult
+from harness.load.statistics.sequential import State
 
 MIN_LAG_BOUND = Fraction(25, 1000)
 """Seconds of schedule lag that are always allowed. Measured at 40/s on two cores: p99 1.5 ms idle, 4.8 ms with eight busy
@@ -62,7 +63,9 @@ def _off_schedule(result: LoadResult, planned: int, bound: Fraction) -> list[str
             f"({result.sent} of {due} requests in {result.elapsed / 1e9:.2f} s{dropped})"
         )
     lag = result.lag.percentiles.get("p99", 0)
-    if Fraction(lag, 1_000_000_000) > bound:
+    # A rate that failed early has failed with every late request taken for a success (`harness.load.generator.collector`).
+    failed_early = any(judged.early and judged.state == State.FAIL.value for judged in result.judged)
+    if Fraction(lag, 1_000_000_000) > bound and not failed_early:
         reasons.append(
             f"the generator was behind its schedule: p99 of the lag is {lag / 1e6:.1f} ms, more than "
             f"{float(bound) * 1e3:.0f} ms ({result.late} requests started later)"

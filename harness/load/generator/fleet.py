@@ -132,8 +132,9 @@ class Local:
         self.node.user()
 
     def _conduct(self) -> None:
-        self._front.begin()
         try:
+            self.node.prepare()
+            self._front.begin()
             self.node.conduct()
         except Exception as error:  # noqa: BLE001 - Locust would log it and go on for ever
             self._front.fail(reason_of(error))
@@ -150,22 +151,25 @@ class Master:
         self._channels: dict[str, Channel] = {}
         self._numbers: dict[str, int] = {}
         self._ready: set[str] = set()
+        self._strangers: set[str] = set()
         self._spawned = self._gone = False
         self._runner.register_message(MESSAGE, self._hear)
         environment.events.spawning_complete.add_listener(lambda **_: self._users_are_there())
+        environment.events.worker_connect.add_listener(lambda client_id, **_: self._connected(client_id))
         gevent.spawn(self._front.await_workers, lambda: len(self._ready))
 
     def _hear(self, environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401, ARG002
         worker = str(msg.node_id)
         try:
             channel = self._channels.get(worker) or Channel(self._token, "master", worker)
-            message = channel.open(msg.data)
-            self._take(worker, message)
+            self._take(worker, channel.open(msg.data))
         except ForgedError as error:
-            if (
-                worker not in self._numbers
-            ):  # a known worker is not ended by what someone else says in its name
+            # A known worker is not ended by what someone else says in its name; a stranger is told of once.
+            if worker not in self._numbers and worker not in self._strangers:
+                self._strangers.add(worker)
                 _say(f"{worker} said {error}: it does not take part; give it the token of this run")
+        except Exception as error:  # noqa: BLE001 - Locust would log it and go on for ever
+            self._front.fail(reason_of(error))
 
     def _take(self, worker: str, message: Message) -> None:
         match message.kind:
@@ -191,7 +195,7 @@ class Master:
             )
             return
         if len(self._numbers) == self._plan.nodes:
-            _say(f"{worker} is one more than the {self._plan.nodes} workers of this run; it is not used")
+            self._one_more(worker)
             return
         self._numbers[worker] = len(self._numbers)
         channel = Channel(self._token, "master", worker)
@@ -204,6 +208,10 @@ class Master:
         channel.nonces = (theirs, mine)
         self._channels[worker] = channel
 
+    def _connected(self, worker: str) -> None:
+        if self._gone and worker not in self._numbers:
+            self._one_more(worker)
+
     def _users_are_there(self) -> None:
         self._spawned = True
         self._go_if_all()
@@ -213,12 +221,19 @@ class Master:
             return
         self._gone = True
         if strangers := set(self._runner.clients) - set(self._numbers):
-            self._front.fail(
-                f"{', '.join(sorted(strangers))} took a share of the users without the token of this run"
-            )
+            self._one_more(", ".join(sorted(strangers)))
         else:
             self._front.begin()
             self._tell_all("go", {})
+
+    def _one_more(self, workers: str) -> None:
+        """Locust gives every worker that connects a share of the users, and takes it from the others."""
+        if self._gone and self._plan.open:
+            return  # the users of a schedule only stand by
+        self._front.fail(
+            f"{workers} came beside the {self._plan.nodes} workers of this run, and would take a share of its users: "
+            f"start exactly as many, with the token of this run"
+        )
 
     def _tell_all(self, kind: str, body: Mapping[str, Any]) -> None:
         for worker, channel in self._channels.items():
@@ -234,10 +249,12 @@ class Worker:
     def __init__(self, environment: Environment, plan: Plan | None, token: str, make: NodeMaker) -> None:
         self._runner = environment.runner
         self._plan, self._make = plan, make
-        self._channel = Channel(token, self._runner.client_id, "master")
         self._nonce = nonce()
+        self._knocking = Channel(token, self._runner.client_id, "master")
+        self._channel = Channel(token, self._runner.client_id, "master")
+        self._channel.nonces = (self._nonce, "")
         self.node: Node | None = None
-        self._welcomed = Event()
+        self._welcomed, self._made = Event(), Event()
         self._runner.register_message(MESSAGE, self._hear)
         self._environment = environment
         environment.process_exit_code = BROKEN
@@ -245,16 +262,15 @@ class Worker:
 
     def user(self) -> None:
         """What one of Locust's users does."""
-        self._welcomed.wait()
+        self._made.wait()
         if self.node is not None:
             self.node.user()
 
     def _knock(self) -> None:
         """Say hello until it is heard: the master may not be listening yet."""
         while not self._welcomed.wait(_AGAIN):
-            self._channel.nonces = ("", "")
-            self._say("hello", {"nonce": self._nonce, "version": __version__})
-            self._channel.nonces = (self._nonce, "")
+            hello = self._knocking.seal("hello", {"nonce": self._nonce, "version": __version__})
+            self._runner.send_message(MESSAGE, hello)
 
     def _hear(self, environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401, ARG002
         try:
@@ -263,22 +279,24 @@ class Worker:
             _say(f"the master said {error}; is the token the same on both sides?")
             return
         match message.kind:
-            case "welcome" if self.node is None:
-                self._begin(message.body)
+            case "welcome":
+                self._channel.nonces = (self._nonce, str(message.body["nonce"]))
+                self._welcomed.set()
+                gevent.spawn(self._begin, message.body)
             case "go":
                 gevent.spawn(self._conduct)
             case "stop" if self.node is not None:
                 self.node.stop()
 
     def _begin(self, welcome: Mapping[str, Any]) -> None:
-        self._channel.nonces = (self._nonce, str(welcome["nonce"]))
         try:
             plan = self._plan or _completed(Plan.from_json(str(welcome["plan"])))
             self.node = self._make(plan, int(welcome["number"]), self._tell)
-        except GonogoError as error:
-            self._say("failed", {"reason": error.message})
+            self.node.prepare()
+        except Exception as error:  # noqa: BLE001 - the master must hear of it, whatever it is
+            self._say("failed", {"reason": reason_of(error)})
             return
-        self._welcomed.set()
+        self._made.set()
         self._say("ready", {})
 
     def _conduct(self) -> None:

@@ -13,7 +13,6 @@ from harness.load.generator.recorder import Recorder
 from harness.load.generator.snapshot import Rhythm, Snapshot
 from harness.load.generator.traffic import Sender
 from harness.load.plan import Plan
-from harness.load.windows import percentile
 
 
 class Node:
@@ -24,7 +23,8 @@ class Node:
         self.recorder = Recorder(plan)
         self._meter = CpuMeter()
         self._count = 0
-        self._told_cpu = (now(), time.process_time_ns())
+        self._rhythm = Rhythm.of(plan)
+        self._since = (now(), time.process_time_ns())
         self._go = Event()
         self._drive: Schedule | Loop = (
             Schedule(plan, number, sender, self.recorder, self._meter)
@@ -42,13 +42,16 @@ class Node:
         if isinstance(self._drive, Loop):
             self._drive.user()
 
-    def conduct(self) -> None:
-        """All users are there: run the share to its end, telling all the time.
+    def prepare(self) -> None:
+        """Do what the first arrival must not be billed for; may take its time.
 
         Raises:
             GonogoError: it could not be prepared.
         """
         self._sender.prime()
+
+    def conduct(self) -> None:
+        """All users are there: run the share to its end, telling all the time."""
         gc.collect()
         gc.freeze()
         teller = gevent.spawn(self._tell_on)
@@ -62,13 +65,15 @@ class Node:
         self._tell(self._snapshot(due, last=True))
 
     def _tell_on(self) -> None:
-        tick = Rhythm.of(self._plan).tick
+        rhythm, self._since = self._rhythm, (now(), time.process_time_ns())
         while not self._drive.origin:
             gevent.sleep(0)
         while True:
-            due = self._drive.origin + round((self._count + 1) * tick * 1e9)
+            due = self._drive.origin + round((self._count + 1 - rhythm.warm) * rhythm.tick * 1e9)
             gevent.sleep(max(0.0, (due - now()) / 1e9))
             self._tell(self._snapshot())
+            if self._count == rhythm.warm:
+                self._since = (now(), time.process_time_ns())
 
     def _snapshot(self, due: int | None = None, *, last: bool = False) -> Snapshot:
         self._count += 1
@@ -77,7 +82,7 @@ class Node:
             node=self._number,
             number=self._count,
             tally=recorder.tally(),
-            lag=percentile(recorder.lag_buckets(), 99) or 0,
+            late=recorder.late,
             cpu=self._cpu(),
             latency=recorder.latency_buckets(),
             due=due,
@@ -85,8 +90,6 @@ class Node:
         )
 
     def _cpu(self) -> float:
-        """The share of a core since the last time it was asked for."""
-        wall, cpu = now(), time.process_time_ns()
-        before_wall, before_cpu = self._told_cpu
-        self._told_cpu = (wall, cpu)
-        return (cpu - before_cpu) / max(wall - before_wall, 1)
+        """The share of a core since the counted stretch began."""
+        wall, cpu = self._since
+        return (time.process_time_ns() - cpu) / max(now() - wall, 1)
