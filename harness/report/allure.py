@@ -17,8 +17,8 @@ from typing import Any
 from allure_commons import model2
 
 from harness.model import CheckResult, Decided, Decision, Evidence, Record, ThresholdResult
+from harness.report import load
 from harness.report.files import inside, write_folder
-from harness.report.load import drawn
 from harness.report.svg import standalone
 from harness.report.text import bounded, clean, one_line
 from harness.report.view import Case, State, View, view
@@ -204,13 +204,16 @@ class _Writer:
         yield model2.Attachment(name=one_line(file.name), source=source, type=file.media_type)
 
     def _charts(self, case: Case, number: int) -> Iterator[Any]:
-        """A load run as drawings; why there are none, where there are none."""
-        found = drawn(self._folder, case, f"load-{number}")
+        """A load run's decision, and its charts as drawings; why there are none, where there are none."""
+        found = load.loaded(self._folder, case)
         if found is None:
             return
-        if found.why:
+        if found.result is None:
             yield self._attach(f"{number}/charts", "no charts", clean(found.why).encode())
-        for chart in found.charts:
+            return
+        text = "\n".join(bounded(tuple(load.lines(found.result)), _LINES))
+        yield self._attach(f"{number}/decision", "decision", text.encode())
+        for chart in load.drawn(found, case, f"load-{number}"):
             data = standalone(chart.svg).encode()
             yield self._attach(f"{number}/{chart.name}", chart.title, data, ".svg", "image/svg+xml")
 

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from harness.model import Decided, Record, ThresholdResult
+from harness.report import load
 from harness.report.files import write
 from harness.report.text import bounded, clean, counts, one_line, plural, seconds
 from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
@@ -30,6 +32,7 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         *_gates(seen.gates),
         *_thresholds(seen.thresholds),
         *_problems(seen.failure_groups),
+        *_load(folder, seen),
         *_list("Waived", seen.of(State.WAIVED)),
         *_skips(seen.skip_groups),
         *_list("Flaky", seen.flaky),
@@ -119,6 +122,25 @@ def _thresholds(thresholds: Sequence[tuple[Case, ThresholdResult]]) -> list[str]
     ]
     table = _table(("Check", "Rule", "Actual", "Samples", ""), rows, right=(2, 3))
     return ["", "## Thresholds", "", *table]
+
+
+def _load(folder: Path, seen: View) -> list[str]:
+    """Each load run: how it ended and was decided, and where its charts and its raw buckets are."""
+    lines = []
+    for case in seen.cases:
+        found = load.loaded(folder, case)
+        if found is None:
+            continue
+        link = f"[{code(found.path)}]({quote(found.path)})"
+        if found.result is None:
+            lines.append(f"- {code(case.id)} — {text(found.why)}")
+            continue
+        lines += [f"**{text(case.id)}**: {text(load.ended(found.result))}", ""]
+        for head, rows in ((load.RULES, load.rules(found.result)), (load.STEPS, load.steps(found.result))):
+            cells = [(code(row[0]), *(text(cell) for cell in row[1:])) for row in rows[:_CASES]]
+            lines += [*_table(head, cells), ""] if cells else []
+        lines += [f"Every count, window and bucket: {link}; the charts are in the review page.", ""]
+    return ["", "## Load", "", *lines] if lines else []
 
 
 def _problems(groups: Sequence[FailureGroup]) -> list[str]:

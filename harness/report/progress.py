@@ -12,7 +12,9 @@ _EVERY = 10.0
 _LINES = 20
 _DOUBT = 0.1
 """The share of the evidence that ends a run from which it is worth a line."""
-_CERTAIN = 1e300
+_MOST = 1e300
+CERTAIN = "certain"
+_MILLION = 1e6
 
 
 def told(progress: Progress) -> str:
@@ -76,10 +78,18 @@ def _evidence(evidence: tuple[Evidence, ...]) -> list[str]:
         return []
     most = max(evidence, key=lambda each: each.e / each.enough)
     rule = one_line(most.rule, 60)
-    if most.e >= _CERTAIN:
+    if most.e >= _MOST:
         return [f"{rule} cannot be kept any more"]
-    strength = f"{most.e:,.0f}" if most.e >= 10 else f"{most.e:.2g}"
-    return [f"evidence against {rule}: {strength} of {most.enough:,.0f}"]
+    return [f"evidence against {rule}: {strength(most.e)} of {most.enough:,.0f}"]
+
+
+def strength(e: float) -> str:
+    """An e-value: how many times likelier a run that breaks its rule is to look like this than one that keeps it."""
+    if e >= _MOST:
+        return CERTAIN
+    if e >= _MILLION:
+        return "over a million"
+    return f"{e:,.0f}" if e >= 10 else f"{e:.2g}"
 
 
 def _time(nanoseconds: int) -> str:

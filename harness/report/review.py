@@ -6,10 +6,11 @@ from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
+from harness.load.ending import ENDED
 from harness.model import Decided, Decision, GateOutcome, Record, ThresholdResult, Unit
+from harness.report import load
 from harness.report.files import inside, write
 from harness.report.html import Html, el, join, table
-from harness.report.load import drawn
 from harness.report.svg import stylesheet
 from harness.report.text import bounded, counts, plural, seconds
 from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
@@ -164,19 +165,37 @@ def _thresholds(found: Sequence[tuple[Case, ThresholdResult]]) -> Html:
 
 
 def _load(folder: Path, seen: View) -> Iterator[Html]:
-    """Each load run as charts."""
+    """Each load run: how it was decided, its steps, its charts, and where all of it can be read."""
     for number, case in enumerate(seen.cases):
-        found = drawn(folder, case, f"load-{number}")
+        found = load.loaded(folder, case)
         if found is None:
             continue
         parts = [el("h3", _state(str(case.state)), f" {case.id}")]
-        parts += [el("p", f"No charts: {found.why}")] if found.why else []
-        figures = [
-            el("figure", el("h4", chart.title), chart.svg, el("figcaption", chart.caption))
-            for chart in found.charts
-        ]
-        parts += [el("div", *figures, class_="charts")] if figures else []
+        if found.result is None:
+            parts.append(el("p", f"No charts: {found.why}"))
+        else:
+            parts.append(el("p", load.ended(found.result)))
+            if rows := load.rules(found.result):
+                parts.append(table(load.RULES, rows, numbers=(4, 5)))
+            if rows := load.steps(found.result):
+                parts.append(table(load.STEPS, rows, numbers=range(1, len(load.STEPS))))
+            figures = [
+                el("figure", el("h4", chart.title), chart.svg, el("figcaption", chart.caption))
+                for chart in load.drawn(found, case, f"load-{number}")
+            ]
+            parts += [el("div", *figures, class_="charts"), _facts(case)]
+            link = el("a", found.path, href=quote(found.path))
+            parts.append(el("p", "Every count, window and bucket: ", link, class_="soft"))
         yield el("article", *parts, class_=f"case {_TONES[case.state]}")
+
+
+def _facts(case: Case) -> Html:
+    """What a check put on record, to be unfolded."""
+    facts = case.result.facts if case.result else {}
+    rows = [(name, value) for name, value in facts.items() if name != ENDED]
+    if not rows:
+        return Html()
+    return el("details", el("summary", plural(len(rows), "fact")), table(("What", "Seen"), rows))
 
 
 def _problem(group: FailureGroup) -> Html:

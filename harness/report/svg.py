@@ -18,6 +18,8 @@ LEFT, RIGHT, BOTTOM = 62.0, 12.0, 38.0
 _ROW = 18.0
 _CHAR = 9.0
 """Room for a letter, where a narrow page makes letters large (``templates/chart.css``)."""
+_BLOCKS = ("failed", "late", "dropped", "heap")
+"""What is drawn as bars."""
 _TEMPLATES = Path(__file__).with_name("templates")
 _ROUND = (1, 2, 5)
 _SECONDS = (
@@ -191,12 +193,18 @@ class Plot:
             place = WIDTH - RIGHT - 3 if label.side == "right" else LEFT + 3
             self.labels.append(el("text", shown, x=_n(place), y=_n(label.y), class_=f"rule {label.side}"))
 
-    def mark(self, kind: str, x: float) -> None:
-        """A line upright at a value of x."""
+    def mark(self, kind: str, x: float, text: str = "") -> None:
+        """A line upright at a value of x, with a word beside it where there is more room."""
         place, _ = self.at(x, self.y.low)
         self.parts.append(
             el("path", d=_path([(place, self.top), (place, self.bottom)]), class_=f"line {kind}")
         )
+        if text:
+            left = place > (LEFT + WIDTH - RIGHT) / 2 and place + len(text) * _CHAR > WIDTH
+            side, beside = ("right", place - 5) if left else ("left", place + 5)
+            self.labels.append(
+                el("text", text, x=_n(beside), y=_n(self.bottom - 8), class_=f"word {kind} {side}")
+            )
 
     def svg(self, identity: str, title: str, description: str) -> Html:
         """The drawing. `identity` is its alone on the page."""
@@ -239,13 +247,17 @@ class Plot:
         for index, row in enumerate(_rows(self.legend)):
             x, y = 4.0, index * _ROW + 11
             for kind, text in row:
-                sample = _path([(x, y - 4), (x + 20, y - 4)])
-                found += [
-                    el("path", d=sample, class_=f"line key {kind}"),
-                    el("text", text, x=_n(x + 25), y=_n(y)),
-                ]
+                found += [_key(kind, x, y), el("text", text, x=_n(x + 25), y=_n(y))]
                 x += _room(text)
         return found
+
+
+def _key(kind: str, x: float, y: float) -> Html:
+    """What stands in the legend for a line or a bar."""
+    if kind in _BLOCKS:
+        place = {"x": _n(x + 4), "y": _n(y - 8), "width": "12", "height": "8"}
+        return el("rect", class_=f"block {kind}", **place)
+    return el("path", d=_path([(x, y - 4), (x + 20, y - 4)]), class_=f"line key {kind}")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ExitCode
+from harness.load.ending import ENDED
 from harness.model import Decided, Decision, Phase, Record, ThresholdResult
 from harness.report.live import LiveView, plain_output
 from harness.report.marks import BAD, DECISIONS, GOOD, QUIET, UNKNOWN, draw, sign, style, tolerant
@@ -75,6 +76,7 @@ class _Page:
         yield self._banner()
         yield from self._section("Gates", [self._gates(seen.gates)])
         yield from self._section("Thresholds", self._thresholds(seen.thresholds))
+        yield from self._section("Load", self._load())
         yield from self._section(
             "What stands in the way", [*self._general(), *self._failures(seen.failure_groups)]
         )
@@ -186,6 +188,20 @@ class _Page:
             Text("" if self._narrow else plural(each.sample, "sample"), style=QUIET),
             Text(one_line(f"{case.gate} {resource}" if resource else case.id), style=QUIET),
         ]
+
+    def _load(self) -> list[RenderableType]:
+        """How each load run ended."""
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=1)
+        grid.add_column(max_width=30, no_wrap=True, overflow="ellipsis")
+        grid.add_column()
+        told = [case for case in self._seen.cases if case.result and case.result.facts.get(ENDED)]
+        for case in told[:_THRESHOLDS]:
+            facts = case.result.facts if case.result else {}
+            name = case.result.resource if case.result and case.result.resource else case.id
+            mark = Text(sign(self._console, str(case.state)), style=style(case.state))
+            grid.add_row(mark, one_line(name), Text(one_line(f"ended {facts[ENDED]}", _TEXT)))
+        return [grid] if told else []
 
     def _item(self, state: str, colour: str, name: str, text: str, hint: str) -> RenderableType:
         head = Text.assemble((f"{state} ", colour), (one_line(name, _TEXT), "bold"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.load.generator.recorder import Answer, Recorder
 from harness.load.metrics import measurements
 from harness.load.plan import Plan
-from harness.load.result import Kind, LoadResult
+from harness.load.result import Judged, Kind, LoadResult
 from harness.masking import register
 from harness.model import ThresholdResult
 from harness.report.charts import Chart, charts
@@ -271,6 +271,94 @@ def test_bounded_however_long_the_run() -> None:
     found = drawn(ran(requests, seconds=72_000, rate=1 / 3.6), "p95 < 2s")
     assert all(len(chart.svg) < 24_000 for chart in found.values())
     assert {"0 s", "4 h", "20 h"} <= set(words(inside(found["latency"])))
+
+
+def cut(result: LoadResult, end: int) -> LoadResult:
+    """The same run, ended early by its success rate after `end` milliseconds."""
+    rule = Judged(
+        "success_rate >= 95%", "fail", "evidence", "because", 60, 30, 0.5, 0.4, 0.6, 0.95, 60.0, 5e3
+    )
+    return replace(result, elapsed=end * MS, due=end // 25, judged=(rule,))
+
+
+def half(end: int) -> list[Request]:
+    return [(due, 0, 10, Kind.STATUS if due % 50 else None) for due in range(0, end, 25)]
+
+
+def test_a_run_that_ended_early_shows_where() -> None:
+    result = cut(ran(half(1500), seconds=60.0), 1500)
+    found = drawn(result, "success_rate >= 95%", "p95 < 500ms")
+    for name in ("latency", "rate"):
+        root = inside(found[name])
+        assert plain(found[name]).startswith("Ended after 1.5 s of 60 s, where the upright line is. ")
+        (line,) = [path for path in of_class(root, "end") if path.tag == "path"]
+        places = [float(x) for x in re.findall(r"([\d.]+) ", line.attrib["d"])]
+        assert len(set(places)) == 1
+        assert 250 < places[0] < 350  # 1.5 s of the 2.1 s shown
+        assert "ended early" in words(root)
+        assert "2 s" in words(root)
+        assert "30 s" not in words(root)
+    bars = [bar for bar in of_class(inside(found["rate"]), "failed") if float(bar.attrib["width"]) > 20]
+    assert len(bars) == 3
+    assert "of 60 s" not in plain(found["distribution"])
+
+
+def test_what_is_left_of_an_early_run_after_its_last_window_is_part_of_that() -> None:
+    requests = [*half(1500), (1501, 0, 10, None)]
+    root = inside(drawn(cut(ran(requests, seconds=60.0), 1502))["rate"])
+    heights = {word for word in words(root) if word.endswith("/s")}
+    assert max(float(word[:-2]) for word in heights) <= 60  # not the 500/s of one request in 2 ms
+    alone = inside(drawn(cut(ran(half(100), seconds=60.0), 100))["rate"])
+    assert "ended early" in words(alone)
+    for end in (1, 70_000):
+        for chart in drawn(cut(ran(half(1500), seconds=60.0), end), "p95 < 1s").values():
+            inside(chart)
+
+
+def test_how_many_failures_the_rules_allow() -> None:
+    rules = ("success_rate >= 95%", "error_rate <= 5%", "error_rate < 20%")
+    root = inside(drawn(ran(half(6000)), *rules)["rate"])
+    assert "failures allowed by success_rate >= 95%, er…" in words(root)
+    assert "failures allowed by error_rate < 20%" in words(root)
+    lines = [path for path in of_class(root, "most") if "key" not in path.attrib["class"]]
+    heights = [float(re.findall(r" ([\d.]+)", line.attrib["d"])[0]) for line in lines]
+    foot = max(float(bar.attrib["y"]) + float(bar.attrib["height"]) for bar in of_class(root, "failed"))
+    assert len(heights) == 2
+    assert (foot - heights[1]) / (foot - heights[0]) == pytest.approx(4, rel=0.1)
+    assert not of_class(inside(drawn(ran(half(6000)), "p95 < 1s")["rate"]), "most")
+
+
+def test_dropped_arrivals_stand_on_what_was_sent() -> None:
+    plan = Plan("r", "api", "http://x/", "", "", 1.0, 1.0, 0.04, rate=40.0)
+    recorder = Recorder(plan)
+    recorder.open(0)
+    for index in range(40):
+        if index % 4 == 0:
+            recorder.drop(index * 25 * MS)
+        else:
+            recorder.start(index * 25 * MS, index * 25 * MS)
+            recorder.finish(index * 25 * MS, index * 25 * MS, (index * 25 + 5) * MS, Answer(None, 200))
+    chart = drawn(recorder.result(cpu=0.1))["rate"]
+    root = inside(chart)
+    assert "dropped" in words(root)
+    assert len([bar for bar in of_class(root, "dropped") if float(bar.attrib["width"]) != 12]) > 5
+    assert "30 of 40 planned requests sent in 1 s, 10 dropped" in plain(chart)
+    assert "dropped" not in words(inside(drawn(ran(even()))["rate"]))
+
+
+def test_bars_differ_by_more_than_their_colour() -> None:
+    requests = [(0, 0, 10, Kind.STATUS), (500, 0, 10, Kind.TIMEOUT)]
+    svg = standalone(drawn(ran(requests))["rate"].svg)
+    rules = dict(re.findall(r"\.chart \.(\w+) \{([^}]*)\}", svg))
+    assert "stroke" not in rules["failed"]
+    assert "fill-opacity" in rules["late"]
+    assert "stroke-dasharray" in rules["dropped"]
+
+
+def test_rules_on_percentiles_stand_beside_both_starts() -> None:
+    root = inside(drawn(ran(even()), "p95 < 500ms", "avg_response_time < 2s")["starts"])
+    assert "p95 < 500ms" in words(root)
+    assert "avg_response_time < 2s" not in words(root)
 
 
 def test_a_file_of_its_own() -> None:
