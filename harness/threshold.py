@@ -140,7 +140,7 @@ class BaselineRule:
         if self.amount is not None and self.amount.unit is not unit:
             hint = "write the tolerance in percent, or in a unit of the metric"
             if unit is Unit.RATIO:
-                hint = "write the tolerance in percentage points: baseline - 1%"
+                hint = "write the tolerance in percentage points, such as 1%"
             raise ThresholdError(
                 f"threshold {self.text!r}: {self.metric} is measured in {unit.name.lower()}, "
                 f"the tolerance is in {self.amount.unit.name.lower()}",
