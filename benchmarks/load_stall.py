@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import fmean, median
 
-from load_parts import Bench
+from bench import Bench
 
 FREEZE, PERIOD, SERVICE = 2.0, 5.0, 0.01
 """Seconds."""

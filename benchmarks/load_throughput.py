@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import median
 
-from load_parts import Bench, cpu_of
+from bench import Bench, cpu_of
 
 USERS = 50
 THROUGHPUT, CPU = 1.4, 0.75

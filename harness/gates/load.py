@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from harness.load.aws_scenarios import AwsTarget
+from harness.load.ecs_workers import EcsWorkers, Elsewhere
 from harness.load.runner import STARTUP
 from harness.load.scenario import Scenario
 from harness.load.workers import MasterConfig
@@ -63,6 +64,10 @@ class LoadConfig(GateConfig):
         """The scenarios without those that would change something where access is read-only."""
         return tuple(scenario for scenario in self.scenarios if scenario.runs(profile))
 
-    def asks(self, profile: Any) -> Iterable[AwsTarget]:  # noqa: ANN401
-        """What the scenarios ask of AWS. See `harness.aws.resource.GateAsks`."""
-        return [target for item in self.running(profile) if (target := item.aws_target) is not None]
+    def asks(self, profile: Any) -> Iterable[AwsTarget | EcsWorkers]:  # noqa: ANN401
+        """What the scenarios and their workers ask of AWS. See `harness.aws.resource.GateAsks`."""
+        for scenario in self.running(profile):
+            if scenario.aws_target is not None:
+                yield scenario.aws_target
+            if isinstance(scenario.workers, Elsewhere):
+                yield scenario.workers.ecs

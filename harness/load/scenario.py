@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from harness.errors import ProfileError, ThresholdError
 from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, ZoneTarget
+from harness.load.ecs_workers import Elsewhere, Workers
 from harness.load.journeys import JourneyConfig, longest, require_distinct, traffic
 from harness.load.metrics import latency_limit, require_judgeable
 from harness.load.plan import MAX_IN_FLIGHT, Plan, require_allowed
@@ -114,8 +115,9 @@ class Scenario(Section):
     seen; the verdict says that this was assumed."""
     processes: int = Field(default=1, ge=1, le=1000)
     """Generators that share the load: processes of this machine, or the `workers` elsewhere."""
-    workers: Literal["local", "external"] = "local"
-    """Where the generators run: ``external`` waits for as many `gonogo load-worker` as `processes` says."""
+    workers: Workers = "local"
+    """Where the generators run: ``external`` waits for as many `gonogo load-worker` as `processes` says, ``{ ecs = … }`` starts
+    as many tasks on ECS Fargate."""
 
     @model_validator(mode="after")
     def _one_target(self) -> "Scenario":
@@ -274,7 +276,8 @@ class Scenario(Section):
 
     def runs(self, profile: Profile) -> bool:
         """Whether it is part of the gate: what changes something in AWS is left out where access is read-only."""
-        return self.aws_target is None or profile.aws.access == "read-write"
+        changes = self.aws_target is not None or isinstance(self.workers, Elsewhere)
+        return not changes or profile.aws.access == "read-write"
 
     def prepare(self, profile: Profile, allowed_hosts: Iterable[str]) -> Plan:
         """The plan, once load may be sent there: a URL's host is among the allowed ones; what is in AWS is there, nobody is in

@@ -1,20 +1,22 @@
 """Load: under the traffic that the profile describes, the service keeps the profile's rules."""
 
+from harness.aws.session import Aws
 from harness.errors import ToolError
 from harness.fixtures import Check
 from harness.gates.context import GateContext
 from harness.gates.load import LoadConfig
 from harness.load.diagnosis import hint, lines
 from harness.load.diagnosis import summary as summary_of
+from harness.load.ecs_workers import gathered
 from harness.load.judging import HINT as LONGER
 from harness.load.judging import judge
 from harness.load.metrics import latency_limit, measurements
-from harness.load.plan import Plan, require_allowed
+from harness.load.plan import Plan
 from harness.load.result import LoadResult
-from harness.load.runner import run_scenario
+from harness.load.runner import load_time, run_scenario
 from harness.load.scenario import Scenario
 from harness.load.validity import HINT, invalid_reasons
-from harness.load.workers import Meeting, elsewhere
+from harness.load.workers import Meeting
 from harness.model import Cause
 from harness.threshold import Threshold
 
@@ -22,9 +24,17 @@ from harness.threshold import Threshold
 def test_keeps_its_rules(scenario: Scenario, context: GateContext, check: Check) -> None:
     """The service keeps its rules under load."""
     config = context.profile.gate(context.gate, LoadConfig)
-    require_allowed(scenario.url, config.allowed_hosts, f"gates.load.scenarios[{scenario.name}].url")
-    meeting = elsewhere(config.master) if scenario.workers == "external" else None
-    result = _run(scenario.plan(), meeting, context, check)
+    plan = scenario.prepare(context.profile, config.allowed_hosts)
+    gathering = gathered(
+        scenario.workers,
+        config.master,
+        count=plan.nodes,
+        longest=load_time(plan),
+        name=f"{context.run_id}/{context.attempt}/{scenario.name}",
+        aws=lambda: Aws(context.profile),
+    )
+    with gathering as meeting:
+        result = _run(plan, meeting, context, check)
     rules = [rule for rule in scenario.thresholds if isinstance(rule, Threshold)]
     judged = judge(rules, result, bound=scenario.timeout, confidence=scenario.confidence)
     check.measurements.extend(measurements(result))

@@ -212,7 +212,7 @@ def test_locust_that_cannot_run_its_file_is_an_error(
     (tmp_path / "work" / "result.json").write_text("{}")
     broken = tmp_path / "locustfile.py"
     broken.write_text("def broken(:\n")
-    monkeypatch.setattr(runner, "_LOCUSTFILE", broken)
+    monkeypatch.setattr(runner, "LOCUSTFILE", broken)
     with pytest.raises(ToolError, match="exit code 1"):
         run(make_plan(), tmp_path)
     assert not (tmp_path / "work" / "result.json").exists(), "an older result is gone"
@@ -222,7 +222,7 @@ def test_a_run_that_breaks_inside_is_an_error(make_plan: Any, tmp_path: Path) ->
     """Its result cannot be written: the folder it belongs into goes away (here: a plan that names another one)."""
     work = tmp_path / "work"
 
-    def elsewhere(plan: Any, folder: Path) -> dict[str, str]:
+    def elsewhere(plan: Any, folder: Path, _meeting: object) -> dict[str, str]:
         return environment(replace(plan, result=str(tmp_path / "missing" / "result.json")), folder)
 
     with pytest.MonkeyPatch.context() as patch:
