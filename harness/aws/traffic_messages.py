@@ -5,12 +5,13 @@ such of load runs that wait for them no more. What else is received is somebody'
 until the end where it comes a second time, so that no message of another's is received again and again into its
 dead-letter queue. Where more than a few come, the queue is in use, and nothing more is received from it.
 
-Whoever else reads the queue may take a probe. Only what came back here counts as delivered: that a queue looks empty
-shows nothing while messages are still being sent to it. Consumers should give back at once what carries the attribute.
+Whoever else reads the queue may take a probe. Consumers should give back at once what carries the attribute; one that a
+queue gave up after a consumer had received it too often is found in the dead-letter queue. Only what was received here or
+there counts as delivered: that a queue looks empty shows nothing while messages are still being sent to it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import time
 from typing import Any
@@ -49,11 +50,20 @@ class QueueInUse(Fault):
 
 @dataclass(frozen=True)
 class Taken:
-    """A probe of this run that was received and not deleted yet."""
+    """A probe of this run that was received and not deleted yet.
+
+    `queue` is the one that it came through: not that of its box where consumers had rejected it into a dead-letter queue.
+    """
 
     box: "Box"
     id: str
     receipt: str
+    queue: str
+
+    @property
+    def dead(self) -> bool:
+        """Whether it was found among the dead letters: consumers received it until the queue gave it up."""
+        return self.queue != self.box.name
 
     def delete(self) -> None:
         """Remove it from the queue: it is delivered."""
@@ -98,13 +108,15 @@ class Box:
             WaitTimeSeconds=wait,
             VisibilityTimeout=self.hide,
             MessageAttributeNames=[ATTRIBUTE],
-            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
         )
         mine = []
         for message in answer.get("Messages") or ():
             id_ = probe_of(message)
             if id_.startswith(f"{LOAD_PROBE}{self.run}-"):
-                mine.append(Taken(self, id_, message["ReceiptHandle"]))
+                source = str(message.get("Attributes", {}).get("DeadLetterQueueSourceArn", ""))
+                queue = source.rpartition(":")[2] or self.name
+                mine.append(Taken(self, id_, message["ReceiptHandle"], queue))
             elif id_.startswith(LOAD_PROBE) and _age(message) > self.hide:
                 self.delete(message["ReceiptHandle"])
             else:
@@ -154,6 +166,21 @@ def open_box(aws: Aws, name: str, *, run: str, timeout: float) -> Box:
     about, key = f"SQS queue {name}", "sqs:GetQueueUrl"
     url = str(need(aws.call(key, about, QueueName=name), "QueueUrl", key, about))
     return Box(aws, name, url, run, hide=int(timeout) + MARGIN)
+
+
+def dead_letter_boxes(boxes: Sequence[Box]) -> tuple[Box, ...]:
+    """The dead-letter queues of the boxes' queues, each once.
+
+    Raises:
+        Fault: one cannot be asked.
+    """
+    names = (
+        {describe(box.aws, box.name).dead_letter_queue for box in boxes} - {box.name for box in boxes} - {""}
+    )
+    first = boxes[0]
+    return tuple(
+        open_box(first.aws, name, run=first.run, timeout=first.hide - MARGIN) for name in sorted(names)
+    )
 
 
 def clear(aws: Aws, name: str, *, timeout: float) -> None:

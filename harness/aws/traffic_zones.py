@@ -7,7 +7,6 @@ nothing for a zone that is removed within twelve hours.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from time import time
 from typing import Any
@@ -21,17 +20,15 @@ from harness.polling import poll
 OPERATIONS = (
     Operation("route53", "CreateHostedZone", mutating=True),
     Operation("route53", "DeleteHostedZone", mutating=True),
+    Operation("route53", "ListHostedZones"),
 )
-USES = (*(row.key for row in OPERATIONS), "route53:ListHostedZonesByName")
+USES = tuple(row.key for row in OPERATIONS)
 """What a load of hosted zones asks."""
 _CREATE, _DELETE, _LIST = USES
 LEFTOVER_AGE = 600.0
 """Seconds after which a zone of another load run belongs to nobody any more."""
 _LABEL = "gonogo-load-"
 _COMMENT = re.compile(r"load probe of gonogo, run ([0-9a-f]*), made (\d+)")
-_PAGE = 100
-_MOST = 50
-"""Pages that are looked through for zones of ours."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,8 @@ def leftovers(aws: Aws, suffix: str) -> tuple[LoadZone, ...]:
     Raises:
         Fault: Route 53 cannot be asked.
     """
-    return tuple(zone for answer in _listed(aws, suffix) if (zone := _ours(answer, suffix)) is not None)
+    listed = aws.items(_LIST, f"Route 53 zones below {suffix}", "HostedZones")
+    return tuple(zone for answer in listed if (zone := _ours(answer, suffix)) is not None)
 
 
 def sweep(aws: Aws, suffix: str, *, run: str = "") -> int:
@@ -106,21 +104,6 @@ def sweep_soon(aws: Aws, suffix: str, *, run: str, timeout: float) -> Fault | No
         return None
 
     return poll(attempt, lambda fault: fault is None, timeout=timeout, pause=1.0)
-
-
-def _listed(aws: Aws, suffix: str) -> Iterator[dict[str, Any]]:
-    """The zones below a suffix: Route 53 lists zones by their labels from the last on, so that these stand together."""
-    about = f"Route 53 zones below {suffix}"
-    end = f".{plain_name(suffix)}"
-    parameters: dict[str, Any] = {"DNSName": plain_name(suffix)}
-    for _ in range(_MOST):
-        answer = aws.call(_LIST, about, MaxItems=str(_PAGE), **parameters)
-        zones: list[dict[str, Any]] = need(answer, "HostedZones", _LIST, about)
-        yield from zones
-        beyond = zones and not f".{plain_name(zones[-1]['Name'])}".endswith(end)
-        if beyond or not answer.get("IsTruncated"):
-            return
-        parameters = {"DNSName": answer["NextDNSName"], "HostedZoneId": answer["NextHostedZoneId"]}
 
 
 def _ours(zone: dict[str, Any], suffix: str) -> LoadZone | None:

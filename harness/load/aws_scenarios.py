@@ -120,8 +120,8 @@ class QueueTarget(AwsTarget):
         return {"queues": [self.name], "receivers": receivers(plan)}
 
     def idle(self, plan: Plan) -> int:
-        """Its receivers ask once a second, whatever comes."""
-        return receivers(plan)
+        """Its receivers ask once a second, whatever comes; so does the one of its dead letters."""
+        return receivers(plan) + 1
 
     def arns(self, account: str, region: str) -> tuple[str, ...]:
         """The queue's."""
@@ -155,7 +155,7 @@ class TopicTarget(AwsTarget):
 
     def idle(self, plan: Plan) -> int:
         """As a queue's, for each of them."""
-        return receivers(plan) * len(self.queues)
+        return (receivers(plan) + 1) * len(self.queues)
 
     def arns(self, account: str, region: str) -> tuple[str, ...]:
         """The topic's and the queues'."""

@@ -7,12 +7,13 @@ sent may be received by whichever greenlet asks next, so receivers of their own 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
 import gevent
 from gevent.event import Event
+from gevent.pool import Group
 
 from harness.aws import traffic, traffic_messages, traffic_zones
 from harness.aws.faults import Fault
@@ -132,19 +133,25 @@ class _Waiting:
     """A probe on its way to one or more queues."""
 
     def __init__(self, boxes: int) -> None:
-        self._missing = boxes
+        self._boxes = boxes
+        self._seen: set[str] = set()
         self._there = Event()
         self.taken: dict[str, Taken] = {}
+        """What was received and is not deleted yet, by queue."""
         self.retried = False
+        self.dead = 0
+        """How many were found among dead letters."""
         self.fault: Fault | None = None
         """What ended it: nothing will come any more."""
 
     def arrived(self, taken: Taken) -> bool:
         """It was received from a queue; ``False`` for a second copy."""
-        if taken.box.name in self.taken:
+        if taken.queue in self._seen:
             return False
-        self.taken[taken.box.name] = taken
-        if len(self.taken) == self._missing:
+        self._seen.add(taken.queue)
+        self.taken[taken.queue] = taken
+        self.dead += taken.dead
+        if len(self._seen) == self._boxes:
             self._there.set()
         return True
 
@@ -164,19 +171,27 @@ class _Waiting:
             raise self.fault
 
 
+def _forget(taken: Taken) -> None:
+    """Remove a probe that nobody waits for any more; where that fails it comes again, and is removed then."""
+    with suppress(Fault):
+        taken.delete()
+
+
 class _Messages(AwsSender):
     """A probe is sent and comes back from each of the queues."""
 
     def __init__(self, plan: Plan) -> None:
         self._names: Sequence[str] = plan.traffic["queues"]
         self._receivers = int(plan.traffic["receivers"])
-        self.extra = self._receivers * len(self._names)
+        self.extra = (self._receivers + 1) * len(self._names)
         super().__init__(plan)
         self._boxes: list[Box] = []
+        self._dead: tuple[Box, ...] = ()
         self._waiting: dict[str, _Waiting] = {}
         self._over = Event()
         self._fault: Fault | None = None
         self._group: list[Any] = []
+        self._late = Group()
 
     def prime(self) -> None:
         """Open the queues, and begin to receive."""
@@ -188,6 +203,8 @@ class _Messages(AwsSender):
         self._group = [
             gevent.spawn(self._receive, box) for box in self._boxes for _ in range(self._receivers)
         ]
+        self._dead = traffic_messages.dead_letter_boxes(self._boxes)
+        self._group += [gevent.spawn(self._receive, box) for box in self._dead]
 
     def _send(self, steps: list[Step]) -> bool:
         if self._fault is not None:
@@ -199,11 +216,15 @@ class _Messages(AwsSender):
                 self._announce(id_)
             with _step(steps, "receive"):
                 waiting.wait()
+            if waiting.dead:
+                steps.append(Step("dead letter", None, steps[-1].took))
             with _step(steps, "delete"):
-                for taken in waiting.taken.values():
-                    taken.delete()
+                while waiting.taken:
+                    waiting.taken.popitem()[1].delete()
         finally:
             del self._waiting[id_]
+            for taken in waiting.taken.values():  # it did not come everywhere in time
+                self._late.spawn(_forget, taken)
         return waiting.retried
 
     _first = "send"
@@ -224,10 +245,11 @@ class _Messages(AwsSender):
                 for taken in box.receive(wait=_WAIT):
                     waiting = self._waiting.get(taken.id)
                     if waiting is None or not waiting.arrived(taken):
-                        taken.delete()  # too late, or a second copy
+                        self._late.spawn(_forget, taken)  # or a second copy
             except QueueInUse as fault:
-                self._end(fault)
-                return
+                if box in self._boxes:
+                    self._end(fault)
+                return  # among many dead letters of others ours are not looked for
             except Fault as fault:
                 log.warning("%s: %s", self._plan.scenario, mask(fault.message))
                 for waiting in list(self._waiting.values()):
@@ -244,6 +266,9 @@ class _Messages(AwsSender):
     def _tidy(self) -> None:
         self._over.set()
         gevent.joinall(self._group)
+        self._late.join()
+        for box in self._dead:
+            box.give_back()
         for box in self._boxes:
             traffic_messages.clean_up(box)
 
@@ -269,15 +294,22 @@ class FanOut(_Messages):
 class Zones(AwsSender):
     """A hosted zone is made and removed."""
 
+    _left = 0
+    """How many zones may be left: something failed on the way."""
+
     def _send(self, steps: list[Step]) -> bool:
         number = f"{self._run[:12]}-{next(self._numbers)}"
+        self._left += 1
         with _step(steps, "create"):
             id_ = traffic_zones.create(self._aws, self._given["suffix"], run=self._run, number=number)
         with _step(steps, "delete"):
             traffic_zones.delete(self._aws, id_)
+        self._left -= 1
         return False
 
     def _tidy(self) -> None:
+        if not self._left:
+            return
         fault = traffic_zones.sweep_soon(self._aws, self._given["suffix"], run=self._run, timeout=_TIDY / 2)
         if fault is not None:
             raise fault
