@@ -100,10 +100,8 @@ def _last(
 
 
 def _unfit(context: GateContext, verdict: Verdict) -> str:
-    """Why a GO is nobody's baseline here; empty where it may be one."""
+    """Why a GO is nobody's baseline here; empty where it may be one. A run of only some gates is never GO."""
     info = verdict.info
-    if info.partial:
-        return "it ran only some gates"
     if info.overrides:
         return f"the profile was overridden ({', '.join(sorted(info.overrides))})"
     here = (context.profile.name, context.phase, resource_uri(context.profile), emulated(context.profile))

@@ -274,6 +274,14 @@ def test_a_run_without_a_result_is_no_baseline(store: Store) -> None:
     assert store.missing() == "run new, the last GO, lists no result.json of this scenario"
 
 
+@pytest.mark.parametrize("said", [b"{", b"[]", b"\xff"])
+def test_what_was_sent_must_be_readable(store: Store, said: bytes) -> None:
+    listed = Evidence("scenario.json", "load/said", hashlib.sha256(said).hexdigest(), len(said))
+    folder = store.add("new", against={"evidence": (listed,)})
+    (folder / "load/said").write_bytes(said)
+    assert store.missing() == "what run new, the last GO, sent cannot be read"
+
+
 def test_each_scenario_has_its_own(store: Store) -> None:
     store.add("old")
     found = store.find(scenario(), scenario(name="web"))
