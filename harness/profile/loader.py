@@ -11,6 +11,7 @@ from harness.profile import Profile, Setting, Tables, paths
 from harness.profile.keys import children, leaves, root_type
 from harness.profile.overrides import apply_environment, apply_options
 from harness.profile.problems import InvalidProfileError, Problem
+from harness.profile.public_key import with_key_files
 from harness.profile.schema import Section
 from harness.profile.sources import Tree, chain, name_of
 from harness.profile.validation import PLACEHOLDER, instance, problems
@@ -43,7 +44,8 @@ def load_profile(
     tree = Tree()
     sources = chain(name, folder)
     for source in sources:
-        tree.lay({key: value for key, value in source.values.items() if key != "extends"}, source.origin)
+        values = with_key_files(source.values, source.path.parent, source.origin)
+        tree.lay({key: value for key, value in values.items() if key != "extends"}, source.origin)
     root = root_type(tables)
     found = [
         *apply_environment(tree, os.environ if environ is None else environ, root),

@@ -13,7 +13,16 @@ from harness.profile.sources import Tree
 OPTION = "--set"
 PREFIX = "GONOGO_"
 NOT_SETTINGS = frozenset(
-    {"GONOGO_CONTEXT", "GONOGO_PROFILE", "GONOGO_PROFILES", "GONOGO_RUN", "GONOGO_OWNER", "GONOGO_STAND_IN"}
+    {
+        "GONOGO_CONTEXT",
+        "GONOGO_KEY_PASSPHRASE",
+        "GONOGO_OWNER",
+        "GONOGO_PROFILE",
+        "GONOGO_PROFILES",
+        "GONOGO_RUN",
+        "GONOGO_SIGN_WITH",
+        "GONOGO_STAND_IN",
+    }
 )
 """Variables of the program itself, which are no keys of a profile."""
 

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationInfo,
+    model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
 from harness.errors import ThresholdError
 from harness.model import Cause, Decision, ExpectedCheck, Phase, Unit
+from harness.profile.public_key import read_key
 from harness.profile.units import write_duration, write_rate, write_size
 from harness.threshold import AnyRule, Threshold, parse, parse_any, parse_duration, parse_quantity
 
@@ -202,6 +205,60 @@ class SkipRules(Section):
         }
 
 
+KeyText = Annotated[str, AfterValidator(lambda text: read_key(text).text if text else "")]
+"""A public key, kept as one line of base64: a policy digest must not change with the line breaks of a file."""
+
+
+class SignerConfig(Section):
+    """One who may sign: by a key, or by an identity that Sigstore's certificates name."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")
+    """What messages call the signer."""
+    key: KeyText = ""
+    """The public key: a PEM file, named by its path from this file's folder, or the PEM itself."""
+    identity: str = ""
+    """In place of a key: the certificate's subject, as ``https://github.com/…/gate.yml@refs/heads/main``."""
+    issuer: str = ""
+    """Who vouches for the identity, as ``https://token.actions.githubusercontent.com``."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "SignerConfig":
+        if bool(self.key) == bool(self.identity) or bool(self.identity) != bool(self.issuer):
+            msg = f"signer {self.name!r} has either a key, or an identity and its issuer"
+            raise ValueError(msg)
+        return self
+
+
+def different_keys(signers: Iterable[SignerConfig]) -> None:
+    """Refuse a key, or an identity, under two names: it would count for two.
+
+    Raises:
+        ValueError: there is one.
+    """
+    known: dict[str, str] = {}
+    for signer in signers:
+        key = signer.key or f"{signer.identity} of {signer.issuer}"
+        if (other := known.setdefault(key, signer.name)) != signer.name:
+            msg = f"{other!r} and {signer.name!r} have the same key; one that signs counts once"
+            raise ValueError(msg)
+
+
+class SigningConfig(Section):
+    """``[policy.signing]``: who must sign a verdict of this environment; with no signers, nobody must."""
+
+    threshold: int = Field(default=1, ge=1)
+    """How many of the signers must have signed."""
+    signers: list[SignerConfig] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> "SigningConfig":
+        different_keys(self.signers)
+        if self.threshold > max(1, len(self.signers)):
+            msg = f"threshold {self.threshold} cannot be met by {len(self.signers)} signers"
+            raise ValueError(msg)
+        return self
+
+
 class PolicyConfig(Section):
     """``[policy]``: the rules a verdict is decided and accepted by."""
 
@@ -210,6 +267,7 @@ class PolicyConfig(Section):
     max_flaky: int = Field(default=0, ge=0)
     """How many checks may need more than one try."""
     skips: SkipRules = SkipRules()
+    signing: SigningConfig = SigningConfig()
 
 
 class ReportsConfig(Section):

@@ -25,6 +25,7 @@ from harness.model import (
     Reason,
     Record,
 )
+from harness.verdict.envelope import Envelope, is_envelope, unseal
 from harness.verdict.format import (
     EXTENSION,
     Detail,
@@ -50,13 +51,15 @@ DIAGNOSIS_SHOWN = 40
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict that was read. `findings` are each check's totals; `sha256` is over the file's bytes."""
+    """A verdict that was read. `findings` are each check's totals; `sha256` is over the statement's bytes, which are the
+    file's where it is not signed. `envelope` is what it was signed in; its signatures are not judged by reading."""
 
     info: RunInfo
     record: Record
     decided: Decided
     findings: Mapping[str, int]
     sha256: str
+    envelope: Envelope | None = None
 
     @property
     def decision(self) -> Decision:
@@ -92,11 +95,13 @@ def placeholder(info: RunInfo) -> dict[str, Any]:
 
 
 def parse(raw: bytes) -> Verdict:
-    """Read a verdict; every byte counts.
+    """Read a verdict, signed or not; every byte of the statement counts, and every byte of an envelope's form.
 
     Raises:
         VerdictError: with one of the codes of `Unreadable`; nothing else is ever raised.
     """
+    envelope = unseal(raw) if is_envelope(raw) else None
+    raw = envelope.payload if envelope else raw
     data = read(raw)
     statement = typed(data)
     if statement.predicate.detail.sha256 != _checksum(data):
@@ -109,7 +114,9 @@ def parse(raw: bytes) -> Verdict:
         refuse(Unreadable.INCONSISTENT, f"the verdict contradicts itself: {error}")
     if again != raw:
         refuse(Unreadable.INCONSISTENT, "the verdict contradicts itself: its summary is not its record's")
-    return Verdict(info, detail.record, decided, dict(detail.findings), hashlib.sha256(raw).hexdigest())
+    return Verdict(
+        info, detail.record, decided, dict(detail.findings), hashlib.sha256(raw).hexdigest(), envelope
+    )
 
 
 def _assemble(info: RunInfo, record: Record, decided: Decided, totals: Mapping[str, int]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from harness.verdict.info import SOURCE, RunInfo, emulated, image_check, resourc
 from harness.verdict.refusal import Refusal, RefusedError, not_go
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import RUNS
+from harness.verdict.trust import hold_signatures
 
 CLOCK_SKEW = timedelta(minutes=1)
 """How far the clocks of who decided and who verifies may be apart."""
@@ -55,6 +56,8 @@ class Verified:
     evidence: int
     """Evidence files that were there and held."""
     expires: datetime
+    signers: tuple[str, ...] = ()
+    """Whose signatures the profile demanded and found; none where it demands none."""
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -88,6 +91,7 @@ def verify(
     verdict = read_verdict(path)
     if verdict.decision is Decision.PENDING:
         raise not_go(verdict)
+    signers = _signatures(verdict, asked)
     for rule in _RULES:
         rule(verdict, asked)
     evidence = _hold_evidence(path, verdict, asked)
@@ -100,7 +104,7 @@ def verify(
         )
     if verdict.decision is not Decision.GO:
         raise not_go(verdict)
-    return Verified(verdict, path, evidence, _expiry(verdict.info, profile))
+    return Verified(verdict, path, evidence, _expiry(verdict.info, profile), signers)
 
 
 def _check_question(asked: Question) -> None:
@@ -151,6 +155,14 @@ def read_verdict(path: Path) -> Verdict:
         ) from error
     except VerdictError as error:
         raise VerdictError(error.code, f"{path}: {error.message}", hint=error.hint) from None
+
+
+def _signatures(verdict: Verdict, asked: Question) -> tuple[str, ...]:
+    """Before anything that a verdict says is believed, but for PENDING, which no signature makes better."""
+    try:
+        return hold_signatures(verdict.envelope, asked.profile.policy.signing)
+    except VerdictError as error:
+        raise RefusedError(Refusal(error.code), error.message, verdict, hint=error.hint) from None
 
 
 def _subjects(verdict: Verdict, asked: Question) -> None:

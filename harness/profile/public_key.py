@@ -1,0 +1,157 @@
+"""Public keys as a profile holds them: who may sign. Read without any cryptography, which loading a profile need not pay for.
+
+A key is written as PEM, as the name of a PEM file beside the profile, or as the base64 between PEM's lines; all of
+these are one SubjectPublicKeyInfo (RFC 5280), and that is what a profile is digested by.
+"""
+
+import base64
+import binascii
+import hashlib
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from harness.errors import ProfileError
+from harness.masking import register
+from harness.profile.paths import Path, dotted
+
+_PEM = re.compile(
+    r"\s*-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END PUBLIC KEY-----\s*", re.ASCII
+)
+_LISTS: tuple[Path, ...] = (
+    ("policy", "signing", "signers"),
+    ("approval", "approvers"),
+    ("override", "signers"),
+)
+"""The lists of a profile whose entries have a `key`."""
+
+
+class KeyKind(StrEnum):
+    """The algorithms that are accepted, and no others: there is nothing to negotiate."""
+
+    ED25519 = "ed25519"
+    ECDSA = "ecdsa"
+    """ECDSA on P-256 with SHA-256 (AWS KMS: ``ECC_NIST_P256``)."""
+
+
+_PREFIXES: Mapping[KeyKind, tuple[bytes, int]] = {
+    KeyKind.ED25519: (bytes.fromhex("302a300506032b6570032100"), 32),
+    KeyKind.ECDSA: (bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), 64),
+}
+"""What the SubjectPublicKeyInfo of each begins with (RFC 8410, RFC 5480; the point uncompressed), and how many bytes follow."""
+
+
+@dataclass(frozen=True)
+class KeyText:
+    """A public key that was read; `spki` is its SubjectPublicKeyInfo in DER."""
+
+    kind: KeyKind
+    spki: bytes
+
+    @property
+    def keyid(self) -> str:
+        """The sha256 of the SubjectPublicKeyInfo: ``openssl pkey -pubin -outform der | sha256sum`` says the same."""
+        return hashlib.sha256(self.spki).hexdigest()
+
+    @property
+    def raw(self) -> bytes:
+        """The key alone: 32 bytes, or the uncompressed point of 65."""
+        length = _PREFIXES[self.kind][1]
+        return self.spki[-length:] if self.kind is KeyKind.ED25519 else self.spki[-length - 1 :]
+
+    @property
+    def text(self) -> str:
+        """One line of base64: the one form in which a profile keeps it."""
+        return base64.b64encode(self.spki).decode()
+
+    @property
+    def pem(self) -> str:
+        """As a file."""
+        lines = "\n".join(self.text[at : at + 64] for at in range(0, len(self.text), 64))
+        return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
+
+
+def read_key(text: str) -> KeyText:
+    """Read a public key, as PEM or as the base64 inside of it.
+
+    Raises:
+        ValueError: it is none that is accepted. The text is not repeated: it may be a private key.
+    """
+    if "PRIVATE KEY" in text:
+        register(text.strip())
+        msg = "this is a private key; a profile holds the public one (`gonogo keys show FILE` prints it)"
+        raise ValueError(msg)
+    match = _PEM.fullmatch(text)
+    try:
+        spki = base64.b64decode("".join((match[1] if match else text).split()), validate=True)
+    except (binascii.Error, ValueError):
+        msg = (
+            "must be a public key: PEM, the base64 inside of it, or the name of a PEM file beside the profile"
+        )
+        raise ValueError(msg) from None
+    for kind, (prefix, length) in _PREFIXES.items():
+        if spki.startswith(prefix) and len(spki) == len(prefix) + length:
+            return KeyText(kind, spki)
+    msg = "is not a public key of a kind that is accepted: Ed25519, or ECDSA on P-256"
+    raise ValueError(msg)
+
+
+def with_key_files(
+    values: Mapping[str, Any], folder: pathlib.Path, where: Callable[[Path], str]
+) -> dict[str, Any]:
+    """The values of one profile file, with the content of key files put in for their names.
+
+    Args:
+        values: what the file holds.
+        folder: where it lies; names are relative to it.
+        where: what an entry is called in messages (``staging.toml:12``).
+
+    Raises:
+        ProfileError: a key is neither a public key nor the name of a file that can be read.
+    """
+    found = deepcopy(dict(values))
+    for place in _LISTS:
+        entries = _at(found, place)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            text = entry.get("key") if isinstance(entry, dict) else None
+            if isinstance(text, str) and text and not _is_inline(text):
+                path = (*place, index, "key")
+                entry["key"] = _content(folder / text, f"{where(path)}: {dotted(path)}")
+    return found
+
+
+def _at(values: Mapping[str, Any], place: Path) -> Any:  # noqa: ANN401 - whatever stands there
+    here: Any = values
+    for part in place:
+        here = here.get(part) if isinstance(here, Mapping) else None
+    return here
+
+
+def _is_inline(text: str) -> bool:
+    """Whether it is a key itself; what is meant to be one is left to validation, which says what is wrong with it."""
+    if "-----BEGIN" in text:
+        return True
+    try:
+        read_key(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _content(path: pathlib.Path, where: str) -> str:
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no PEM file"
+        raise ProfileError(
+            f"{where}: the public key {path} cannot be read: {reason}",
+            hint="name a PEM file by its path from the profile's folder; `gonogo keys new NAME` makes one",
+        ) from None
+    try:
+        return read_key(text).text
+    except ValueError as error:
+        raise ProfileError(f"{where}: {path}: {error}", hint="name the file of a public key") from None
