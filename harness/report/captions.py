@@ -1,5 +1,6 @@
 """What the charts and tables of a load run say in words. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -63,6 +64,11 @@ def ruled(run: Run, *metrics: str) -> str:
         for rule in run.limits(*metrics)
     ]
     return f" {'; '.join(told)}." if told else ""
+
+
+def unbroken(text: str) -> str:
+    """With figures that stay on one line with their units."""
+    return re.sub(r"(\d) (ms|s|%)(?!\w)", "\\1\u00a0\\2", text)
 
 
 def responses(number: int) -> str:

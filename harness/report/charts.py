@@ -1,6 +1,5 @@
 """A load run as charts: its figures as drawings, each with a caption that tells them in words. Pure: data to text."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -201,7 +200,7 @@ def _mark_end(run: Run, plot: Plot) -> None:
 
 def _chart(run: Run, name: str, title: str, plot: Plot, drawn: str, caption: str) -> Chart:
     identity = f"{run.identity}-{name}"
-    caption = re.sub(r"(\d) (ms|s|%)(?!\w)", "\\1\u00a0\\2", clean(caption))
+    caption = say.unbroken(clean(caption))
     described = f"{title} of scenario {run.result.scenario}: {drawn}. {caption}"
     return Chart(name, title, plot.svg(identity, title, described), caption)
 

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from harness.load.progress import Evidence, Progress
+from harness.load.progress import Line, Progress
 from harness.model import Unit
 from harness.report.text import one_line, seconds
 from harness.threshold import show
@@ -25,7 +25,7 @@ def told(progress: Progress) -> str:
         parts = ["warming up, nothing is counted yet", left]
     else:
         sent = f"{line.sent:,} sent" if line.planned is None else f"{line.sent:,}/{line.planned:,}"
-        parts = [sent, *_figures(progress), left, *_evidence(line.evidence)]
+        parts = [sent, *_figures(progress), left, *_evidence(line)]
     return f"{one_line(progress.scenario, 40)}  {' · '.join(parts)}"
 
 
@@ -72,11 +72,12 @@ def _figures(progress: Progress) -> list[str]:
     return parts
 
 
-def _evidence(evidence: tuple[Evidence, ...]) -> list[str]:
-    """The strongest, which is what would end the run."""
-    if not evidence:
+def _evidence(line: Line) -> list[str]:
+    """The strongest, which is what would end the run; a closed loop has no plan that it could be weighed by."""
+    known = [each for each in line.evidence if line.planned is not None or each.e]
+    if not known:
         return []
-    most = max(evidence, key=lambda each: each.e / each.enough)
+    most = max(known, key=lambda each: each.e / each.enough)
     rule = one_line(most.rule, 60)
     if most.e >= _MOST:
         return [f"{rule} cannot be kept any more"]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from harness.load.ending import ENDED
 from harness.model import Decided, Decision, GateOutcome, Record, ThresholdResult, Unit
 from harness.report import load
+from harness.report.captions import unbroken
 from harness.report.files import inside, write
 from harness.report.html import Html, el, join, table
 from harness.report.svg import stylesheet
@@ -174,8 +175,8 @@ def _load(folder: Path, seen: View) -> Iterator[Html]:
         if found.result is None:
             parts.append(el("p", f"No charts: {found.why}"))
         else:
-            parts.append(el("p", load.ended(found.result)))
-            if rows := load.rules(found.result):
+            parts.append(el("p", unbroken(load.ended(found.result))))
+            if rows := [tuple(map(unbroken, row)) for row in load.rules(found.result)]:
                 parts.append(table(load.RULES, rows, numbers=(4, 5)))
             if rows := load.steps(found.result):
                 parts.append(table(load.STEPS, rows, numbers=range(1, len(load.STEPS))))

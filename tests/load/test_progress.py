@@ -127,7 +127,7 @@ def progress(second: float, rate: float | None = 200.0, **values: Any) -> Progre
         ),
         (progress(0.5, None, warming_up=True, sent=0), "api-rate  warming up, nothing is counted yet · 1 m left"),
         (
-            progress(60.0, 2.54, planned=None, evidence=[], dropped=3, p95=1_750_000_000),
+            progress(60.0, 2.54, planned=None, evidence=[{**EVIDENCE, "e": 0.0}], dropped=3, p95=1_750_000_000),
             "api-rate  12,000 sent · 2.5/s · success 100 % · p95 1.75 s · 3 dropped · waiting for the last answers",
         ),
         (
