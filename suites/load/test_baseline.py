@@ -36,9 +36,10 @@ def test_keeps_its_baseline(
     seen = compared(scenario.baseline_rules, result, read(copy_of(context, scenario.name)))
     check.measurements.extend(seen.measurements)
     check.thresholds.extend(seen.results)
-    check.diagnose([f"baseline → this run, run {found['run']}:", *(f"  {line}" for line in seen.lines)])
     for name, text in seen.facts.items():
         check.fact(name, text)
+    check.diagnose(seen.facts.values())
+    check.diagnose([f"run {found['run']}, the baseline → this run:", *(f"  {line}" for line in seen.lines)])
     if seen.broken:
         check.fail(seen.broken, hint=HINT)
     if seen.unmeasured:
