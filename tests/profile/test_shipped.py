@@ -122,8 +122,11 @@ def test_staging_has_the_guides_load_targets(load: Load) -> None:
     assert scenarios["web-concurrency"].users == 20
     api = ["success_rate >= 95%", "avg_response_time < 2s", "p95 < 5s"]
     web = ["success_rate >= 95%", "avg_response_time < 3s", "p95 < 5s"]
+    own = {"queue-rate": "rate > 10/s", "domain-queueing": "rate > 2/s", "zone-rate": "rate >= 0.5/s"}
+    assert scenarios.keys() == {"api-rate", "api-concurrency", "web-concurrency", *own}
     for name, item in scenarios.items():
-        assert [rule.text for rule in item.thresholds] == (web if name.startswith("web") else api)
+        rules = ["success_rate >= 95%", own[name]] if name in own else web if name.startswith("web") else api
+        assert [rule.text for rule in item.thresholds] == rules
 
 
 @pytest.mark.parametrize("name", ["staging", "prod"])
