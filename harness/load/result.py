@@ -134,7 +134,7 @@ class LoadResult:
         """When a rule ended the load, as in ``ended after 1.5 s of 60 s``; empty where none did."""
         if not any(judged.early for judged in self.judged):
             return ""
-        return f"ended after {self.elapsed / 1e9:.1f} s of {self.duration / 1e9:g} s"
+        return f"ended after {round(self.elapsed / 1e9, 1):g} s of {self.duration / 1e9:g} s"
 
 
 def write(path: Path, result: LoadResult) -> None:

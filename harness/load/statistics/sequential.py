@@ -223,7 +223,7 @@ class RateDecision:
         if strength >= 1 / self.terms.alpha:
             reason = (
                 f"{self._so_far()}: {strength:.3g} times likelier in a run that breaks the rule than in one that keeps it "
-                f"({1 / self.terms.alpha:.3g} are enough)"
+                f"({1 / self.terms.alpha:,.0f} are enough)"
             )
             return self._stop(State.FAIL, Ground.EVIDENCE, reason, strength)
         if self.terms.early_pass and held and self._passing() >= 1 / self.terms.alpha:
