@@ -35,6 +35,10 @@ def lines(result: LoadResult) -> list[str]:
         told.append(f"failing requests by kind: {kinds}")
     if result.statuses:
         told.append("answers by status: " + ", ".join(f"{code} {n}" for code, n in result.statuses.items()))
+    if lost := result.sent - result.completed - result.timed_out:
+        told.append(
+            f"{lost} requests had no end when the timeout after the run was over, and were cut off: they count as lost"
+        )
     told.extend(_steps(result))
     if result.first_failures:
         told.append("first failing requests:")
@@ -70,7 +74,8 @@ def _row(seen: Seen) -> str:
 def summary(result: LoadResult) -> dict[str, str]:
     """How the run went, for the record: the model, the generator's own figures, the times from the actual start."""
     planned = f"open, {result.planned} requests planned" if result.planned is not None else "closed"
-    uncounted = f"{result.warm_up} before them to warm up"
+    when = "before them to warm up" if result.planned is not None else "before or after the time that counts"
+    uncounted = f"{result.warm_up} {when}"
     exact = "exact" if result.latency.exact else "from buckets 0.4 % wide"
     facts = {
         "model": f"{planned}, {result.sent} sent, {uncounted}",

@@ -152,8 +152,9 @@ class Recorder:
             self._keep(latency, _seen(due, latency, answer))
 
     def _timed_out(self, took: int) -> int:
-        """A time-out counts as long as it had time; one in a journey comes after the steps before it."""
-        return min(took, self._timeout) if self.plan.kind == "journeys" else self._timeout
+        """A time-out counts as long as it had time: in a journey after the steps before it, in a locustfile as it says."""
+        own = self.plan.kind in {"journeys", "locustfile"}
+        return min(took, self._timeout) if own else self._timeout
 
     def _keep(self, latency: int, seen: Seen) -> None:
         """One of the slowest so far; of equal ones the first."""
