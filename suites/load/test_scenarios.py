@@ -38,7 +38,7 @@ def test_keeps_its_rules(scenario: Scenario, context: GateContext, check: Check)
     with gathering as meeting:
         result = _run(plan, meeting, context, check)
     rules = [rule for rule in scenario.thresholds if isinstance(rule, Threshold)]
-    judged = judge(rules, result, bound=scenario.timeout, confidence=scenario.confidence)
+    judged = judge(rules, result, bound=scenario.patience, confidence=scenario.confidence)
     check.measurements.extend(measurements(result))
     for name, text in {**summary_of(result), **judged.facts}.items():
         check.fact(name, text)
