@@ -156,7 +156,7 @@ def test_no_evidence_before_six_windows() -> None:
     assert (found[-1].windows, found[-1].ground) == (6, Ground.EVIDENCE)
     assert found[-1].reason.startswith("success_rate 50 % of 300 requests: ")
     assert found[-1].reason.endswith(
-        "times likelier in a run that breaks the rule than in one that keeps it (1e+03 are enough)"
+        "times likelier in a run that breaks the rule than in one that keeps it (1,000 are enough)"
     )
 
 
