@@ -1,5 +1,6 @@
 """``gonogo load-worker``: this machine sends a part of another machine's load."""
 
+import signal
 import sys
 from typing import Annotated
 
@@ -31,6 +32,8 @@ def load_worker(
     seconds = parse_duration(at_most)
     if seconds <= 0:
         raise UsageError("--at-most 0s leaves no time for a run", hint="give it as 30m or 1h")
+    # Told to end, it takes its generator along, as on Ctrl-C: nothing goes on sending load unseen.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"gonogo: worker for {address}, for at most {at_most}", file=sys.stderr)  # noqa: T201
     runs = serve(address, at_most=seconds, processes=processes, once=once)
     print(f"gonogo: took part in {runs} whole run{'' if runs == 1 else 's'}", file=sys.stderr)  # noqa: T201

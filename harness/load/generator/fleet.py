@@ -44,14 +44,14 @@ class Front:
         self._collector = Collector(plan)
         self._progress = Progress(Path(plan.progress))
         self._began = 0.0
-        self._over = False
+        self._over = self._awaiting = False
         self.stop: Callable[[], None] = lambda: None
         """Tells all nodes to stop; set by who knows them."""
         environment.process_exit_code = BROKEN
 
     def await_workers(self, come: Callable[[], int]) -> None:
         """Say how many workers have come until the load begins; end the run where they do not."""
-        since = time.monotonic()
+        since, self._awaiting = time.monotonic(), True
         while not self._began and not self._over:
             waited = time.monotonic() - since
             if waited > self._plan.wait:
@@ -96,7 +96,14 @@ class Front:
             self._over = True
             self.stop()
             _say_last(message)
-            gevent.spawn(self._environment.runner.quit)
+            gevent.spawn(self._quit)
+
+    def _quit(self) -> None:
+        self._environment.runner.quit()
+        if self._awaiting and not self._began:
+            # Locust's main greenlet may still wait for workers, and sees nothing else.
+            hub = gevent.get_hub()
+            hub.loop.run_callback(hub.parent.throw, SystemExit(BROKEN))
 
     def _finish(self) -> None:
         write(Path(self._plan.result), self._collector.result())
@@ -219,10 +226,10 @@ class Master:
     def _go_if_all(self) -> None:
         if not self._spawned or self._gone or len(self._ready) < self._plan.nodes:
             return
-        self._gone = True
         if strangers := set(self._runner.clients) - set(self._numbers):
             self._one_more(", ".join(sorted(strangers)))
         else:
+            self._gone = True
             self._front.begin()
             self._tell_all("go", {})
 
