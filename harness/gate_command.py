@@ -34,6 +34,7 @@ from harness.verdict import info as verdict_info
 from harness.verdict import store
 from harness.verdict.info import RunInfo
 from harness.verdict.reading import encode
+from harness.verdict.signing import sign_verdict
 from harness.verdict.statement import build, placeholder
 
 EXIT = {
@@ -80,7 +81,8 @@ def _execute(run: Run) -> int:
         if run.request.trial:
             newest = True
         else:
-            newest = store.publish(run.home, encode(build(info, record, decided)), run.run_id)
+            raw = sign_verdict(encode(build(info, record, decided)), run.signers, run.profile.policy.signing)
+            newest = store.publish(run.home, raw, run.run_id)
     files = render_all(run.folder, info, record, decided)
     if not run.request.trial:
         files = {"verdict": run.home / store.FILE if newest else run.folder / store.FILE, **files}

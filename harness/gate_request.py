@@ -19,6 +19,7 @@ from harness.profile.loader import bind, load_profile
 from harness.profile.sources import own_folder
 from harness.verdict import store
 from harness.verdict.info import image_check
+from harness.verdict.signing import SIGN_WITH, Signer, check_signers, open_signers
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Request:
     trial: bool = False
     as_json: bool = False
     refused: tuple[str, ...] = ()
+    sign_with: tuple[str, ...] = ()
+    """Who signs the verdict; where nobody is named, whom ``GONOGO_SIGN_WITH`` names."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Run:
     environ: dict[str, str] = field(default_factory=dict)
     counterparts: tuple[Profile, ...] = ()
     """The other environments that this one must be like."""
+    signers: tuple[Signer, ...] = ()
+    """Who signs the verdict."""
 
     @property
     def folder(self) -> Path:
@@ -116,6 +121,7 @@ def validate(request: Request) -> Run:
         gates = tuple(gate for gate in gates if gate.name in selected)
         checks = tuple(check for check in checks if check.gate in selected)
     images = _images(request, profile)
+    signers = _signers(request, profile)
     started = datetime.now(UTC)
     root = Path.cwd()
     kind = f"try-{phase}" if request.trial else str(phase)
@@ -134,7 +140,17 @@ def validate(request: Request) -> Run:
         home=home,
         environ=dict(os.environ),
         counterparts=counterparts(profile, request.profiles),
+        signers=signers,
     )
+
+
+def _signers(request: Request, profile: Profile) -> tuple[Signer, ...]:
+    """Opened before anything runs: what cannot sign is told now, and not when all gates are over."""
+    named = request.sign_with or tuple(os.environ.get(SIGN_WITH, "").split())
+    signers = open_signers(() if request.trial else named, region=profile.aws.region)
+    if not request.trial:
+        check_signers(signers, profile.policy.signing, profile.name)
+    return signers
 
 
 def counterparts(profile: Profile, profiles: str) -> tuple[Profile, ...]:

@@ -284,7 +284,7 @@ class Aws:
             from botocore.config import Config
 
             if self._session is None:
-                self._session = _session()
+                self._session = own_session()
             if isinstance(self._session, NoCredentials):
                 raise self._session
             client: BaseClient = self._session.create_client(
@@ -372,7 +372,7 @@ def _values(text: str) -> Iterator[str]:
                 yield value
 
 
-def _session() -> "Session | NoCredentials":
+def own_session() -> "Session | NoCredentials":
     """A botocore session with the environment's own credentials, whose secrets are masked from here on.
 
     Where nothing is configured, botocore asks the instance metadata service, whose address may swallow packets

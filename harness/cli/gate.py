@@ -37,6 +37,16 @@ _Faults = Annotated[
         show_default=False,
     ),
 ]
+_SignWith = Annotated[
+    list[str],
+    typer.Option(
+        "--sign-with",
+        metavar="SIGNER",
+        help="Sign the verdict: file:PATH, awskms:KEY or sigstore: (or GONOGO_SIGN_WITH); repeatable.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
 _Phase = Annotated[str, typer.Option(help="When in the release: pre-deploy or post-deploy.")]
 _Profiles = Annotated[str, typer.Option(metavar="DIR", help="The folder of your own profiles.")]
 _KeepGoing = Annotated[
@@ -55,6 +65,7 @@ def gate(
     image: _Images,
     set_: _Overrides,
     fault: _Faults,
+    sign_with: _SignWith,
     phase: _Phase = "pre-deploy",
     gate_: Annotated[
         str, typer.Option("--gate", metavar="A,B", help="Only these gates; at best INCONCLUSIVE.")
@@ -80,6 +91,7 @@ def gate(
             stand_in=stand_in,
             faults=tuple(fault),
             as_json=as_json,
+            sign_with=tuple(sign_with),
         )
     )
 

@@ -179,6 +179,14 @@ def print_accepted(verified: "Verified", *, to_stderr: bool = False) -> None:
     for subject in info.subjects:
         digest = ", ".join(f"{kind}:{value}" for kind, value in subject.digest.items())
         say(f"  {subject.name} {digest}", to_stderr=to_stderr)
+    if verified.signers:
+        say(f"  signed by {', '.join(verified.signers)}", to_stderr=to_stderr)
+    elif verified.verdict.envelope:
+        say(
+            "  signed, which is not judged: the profile names no signers (see `gonogo keys`)",
+            "yellow",
+            to_stderr=to_stderr,
+        )
     for reason in verified.reasons:
         say(f"  allowed: {reason.gate} {reason.text}", "yellow", to_stderr=to_stderr)
 
@@ -239,6 +247,7 @@ def _accepted(verified: "Verified") -> dict[str, Any]:
         "allowed": [reason.text for reason in verified.reasons],
         "subjects": {subject.name: dict(subject.digest) for subject in info.subjects},
         "expires": _time(verified.expires),
+        "signers": list(verified.signers),
         "evidence_checked": verified.evidence,
         "verdict": str(verified.path),
         "sha256": verified.verdict.sha256,

@@ -93,6 +93,15 @@ def read_key(text: str) -> KeyText:
             "must be a public key: PEM, the base64 inside of it, or the name of a PEM file beside the profile"
         )
         raise ValueError(msg) from None
+    return key_of(spki)
+
+
+def key_of(spki: bytes) -> KeyText:
+    """The key of a SubjectPublicKeyInfo in DER.
+
+    Raises:
+        ValueError: it is of a kind that is not accepted.
+    """
     for kind, (prefix, length) in _PREFIXES.items():
         if spki.startswith(prefix) and len(spki) == len(prefix) + length:
             return KeyText(kind, spki)

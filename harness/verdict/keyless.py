@@ -25,9 +25,10 @@ _ISSUER = "1.3.6.1.4.1.57264.1.8"
 
 @dataclass(frozen=True)
 class KeylessKey:
-    """Signs with the identity that the CI's OpenID token proves; `token` is that token, masked everywhere."""
+    """Signs with the identity that the CI's OpenID token proves: a new token each time, since one lives for minutes."""
 
-    token: str
+    keyid: str = ""
+    """Known only from the certificate that a signature comes with."""
 
     def sign(self, message: bytes) -> Signature:
         """Have a certificate issued, sign, have it logged.
@@ -42,7 +43,7 @@ class KeylessKey:
 
         try:
             context = SigningContext.from_trust_config(ClientTrustConfig.production())
-            with context.signer(IdentityToken(self.token)) as signer:
+            with context.signer(IdentityToken(_token())) as signer:
                 bundle = signer.sign_artifact(message)
         except (Error, IdentityError, OSError) as error:
             raise ToolError(
@@ -54,12 +55,18 @@ class KeylessKey:
 
 
 def open_key() -> KeylessKey:
-    """The key of whoever this CI job is, by the OpenID token that its surroundings give.
+    """The key of whoever this CI job is, once its surroundings have shown that they give an OpenID token.
 
     Raises:
         UsageError: the extra is not installed, or there is no token here.
     """
     require_extra()
+    _token()
+    return KeylessKey()
+
+
+def _token() -> str:
+    """An OpenID token, masked from here on."""
     from sigstore.oidc import IdentityError, detect_credential
 
     try:
@@ -75,7 +82,7 @@ def open_key() -> KeylessKey:
             hint="run in a CI that gives one (on GitHub: `permissions: id-token: write`), or sign with file: or awskms:",
         )
     register(token)
-    return KeylessKey(token)
+    return token
 
 
 def verify(message: bytes, bundle: bytes, *, identity: str, issuer: str) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from harness.errors import GonogoError, VerdictError
 from harness.model import Decision, GateOutcome, Phase
+from harness.verdict.envelope import payload_of
 from harness.verdict.format import EXTENSION
 from harness.verdict.statement import parse
 
@@ -142,9 +143,9 @@ def _replace_or_remove(newest: Path, raw: bytes) -> None:
 def _run_of(path: Path) -> str:
     """The run id of a stored verdict; empty where there is none that can be read, which is nobody's."""
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(payload_of(path.read_bytes()))
         return str(data["predicate"][EXTENSION]["run"]["run_id"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, VerdictError):
         return ""
 
 
