@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -151,6 +152,11 @@ class Scenario(Section):
             msg = f"scenario {self.name!r}: {error}"
             raise ValueError(msg) from None
         return self
+
+    @property
+    def limit(self) -> Fraction:
+        """The shortest time that a rule speaks of, in seconds, or else the time-out: what a late start is measured against."""
+        return latency_limit(self.rules) or Fraction(self.timeout)
 
     @property
     def address(self) -> str:
@@ -346,7 +352,7 @@ class Scenario(Section):
             progress="",
             duration=self.length,
             timeout=self.patience,
-            late_after=float(lag_bound(latency_limit(self.thresholds))),
+            late_after=float(lag_bound(self.limit)),
             rate=self.rate,
             stages=self.schedule.stages if self.stages else (),
             users=self.users,

@@ -8,7 +8,7 @@ from fractions import Fraction
 from harness.load.result import Kind, LoadResult
 from harness.load.statistics.sequential import State
 
-MIN_LAG_BOUND = Fraction(25, 1000)
+MIN_LAG_BOUND = Fraction(5, 1000)
 """Seconds of schedule lag that are always allowed. Measured at 40/s on two cores: p99 1.5 ms idle, 4.8 ms with eight busy
 processes beside it."""
 LAG_SHARE = Fraction(2, 100)
@@ -24,7 +24,7 @@ HINT = (
 
 
 def lag_bound(limit: Fraction | None) -> Fraction:
-    """How late, in seconds, 99 % of the requests may start: max(25 ms, 2 % of the shortest latency limit)."""
+    """How late, in seconds, 99 % of the requests may start: max(5 ms, 2 % of the limit)."""
     return max(MIN_LAG_BOUND, LAG_SHARE * (limit or 0))
 
 
@@ -39,9 +39,9 @@ def invalid_reasons(result: LoadResult, *, limit: Fraction | None = None) -> tup
             f"{lost} were lost"
         )
     if ours := result.failures.get(Kind.GENERATOR, 0):
-        reasons.append(
-            f"{ours} requests could not be sent for want of open files, ports or memory on this machine"
-        )
+        said = next((seen.detail for seen in result.first_failures if seen.kind is Kind.GENERATOR), "")
+        why = said or "for want of open files, ports or memory on this machine, or of room that AWS may be asked in"
+        reasons.append(f"{ours} requests could not be sent by the generator: {why}")
     if result.planned is not None:
         reasons.extend(_off_schedule(result, result.planned, lag_bound(limit)))
     if result.cpu > MAX_CPU:

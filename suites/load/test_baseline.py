@@ -7,7 +7,6 @@ from harness.fixtures import Check
 from harness.gates.baselines import KEY, SCENARIO, copy_of
 from harness.gates.context import GateContext
 from harness.load.baseline import HINT, compared, traffic
-from harness.load.metrics import latency_limit
 from harness.load.result import LoadResult, read
 from harness.load.scenario import Scenario
 from harness.load.validity import HINT as INVALID
@@ -57,7 +56,7 @@ def _this_run(scenario: Scenario, context: GateContext, check: Check) -> LoadRes
             check.skip(told.cause, told.reason, hint=told.hint)
         check.error(f"{own} left no result to compare", hint=f"see why {own} ended without one")
     result = read(path)
-    if reasons := invalid_reasons(result, limit=latency_limit(scenario.rules)):
+    if reasons := invalid_reasons(result, limit=scenario.limit):
         check.inconclusive(Cause.INVALID_RUN, "; ".join(reasons), hint=INVALID)
     if result.sent < scenario.min_requests and not result.ended_early:
         check.inconclusive(

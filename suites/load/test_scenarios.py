@@ -11,7 +11,7 @@ from harness.load.ecs_workers import gathered
 from harness.load.ending import ENDED, ending
 from harness.load.judging import HINT as LONGER
 from harness.load.judging import judge
-from harness.load.metrics import latency_limit, measurements
+from harness.load.metrics import measurements
 from harness.load.plan import Plan
 from harness.load.result import LoadResult
 from harness.load.runner import load_time, run_scenario
@@ -50,7 +50,7 @@ def test_keeps_its_rules(scenario: Scenario, context: GateContext, check: Check)
             f"{result.sent} requests were sent, fewer than min_requests ({scenario.min_requests})",
             hint="let the scenario run longer or with more users, or lower its floor",
         )
-    if reasons := invalid_reasons(result, limit=latency_limit(scenario.thresholds)):
+    if reasons := invalid_reasons(result, limit=scenario.limit):
         check.inconclusive(Cause.INVALID_RUN, "; ".join(reasons), hint=HINT)
     if judged.undecided:
         check.thresholds.extend(judged.results)

@@ -73,5 +73,5 @@ def test_generator_cpu(make_result: Any, cpu: float, valid: bool) -> None:
 
 
 def test_lag_bound() -> None:
-    assert lag_bound(None) == lag_bound(Fraction(1)) == Fraction(25, 1000)
+    assert lag_bound(None) == lag_bound(Fraction(1, 5)) == Fraction(5, 1000)
     assert lag_bound(Fraction(5)) == Fraction(1, 10)
