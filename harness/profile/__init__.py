@@ -14,6 +14,7 @@ from harness.profile.schema import (
     PolicyConfig,
     ReportsConfig,
     Resource,
+    StoreConfig,
     SuitesConfig,
 )
 
@@ -60,6 +61,7 @@ class Profile:
     resolved: Mapping[str, Any] = field(repr=False)
     settings: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
     places: frozenset[str] = frozenset()
+    store: StoreConfig = StoreConfig()
 
     def gate(self, name: str, kind: type[G]) -> G:
         """The configuration of one gate, as the type its file declares."""

@@ -23,6 +23,7 @@ from harness.profile.schema import (
     ReportsConfig,
     Resource,
     Section,
+    StoreConfig,
     SuitesConfig,
     Written,
 )
@@ -75,6 +76,7 @@ def _root_type(
         local=(LocalConfig, LocalConfig()),
         policy=(PolicyConfig, PolicyConfig()),
         reports=(ReportsConfig, ReportsConfig()),
+        store=(StoreConfig, StoreConfig()),
         suites=(SuitesConfig, SuitesConfig()),
         phases=(phases, phases()),
         gates=(gate_tables, Field(default_factory=gate_tables)),

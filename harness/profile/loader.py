@@ -137,6 +137,7 @@ def _assemble(
         resolved=deepcopy(dict(resolved)),
         settings={paths.dotted(path): Setting(leaf.value, source_of(path)) for path, leaf in found.items()},
         places=frozenset(paths.dotted(path) for path, leaf in found.items() if leaf.place),
+        store=root.store,
     )
 
 

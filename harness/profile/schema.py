@@ -278,6 +278,24 @@ class ReportsConfig(Section):
     """Runs kept for each profile and phase."""
 
 
+class StoreConfig(Section):
+    """``[store]``: where verdicts are kept for others to read, beside this machine's reports folder.
+
+    No key of it is a place: where verdicts come from is part of the policy, and no variable redirects it.
+    """
+
+    uri: str = Field(
+        default="", pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?|file:///.+)?$"
+    )
+    """``s3://bucket/prefix``, or ``file:///folder`` (a share); empty: the reports folder alone."""
+    region: str = Field(default="", pattern=r"^[a-z0-9-]*$")
+    """Where the bucket is; empty: where the environment is."""
+    account: str = Field(default="", pattern=r"^(\d{12})?$")
+    """Whose bucket it must be; empty: not looked at."""
+    endpoint_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where a store that speaks S3 answers; empty: S3 itself."""
+
+
 class SuitesConfig(Section):
     """``[suites]``: checks of your own."""
 
