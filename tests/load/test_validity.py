@@ -50,11 +50,11 @@ def test_dropped_arrivals_are_named(make_result: Any) -> None:
 @pytest.mark.parametrize(
     ("lag", "limit", "valid"),
     [
-        (25_000_000, None, True),
-        (25_000_001, None, False),
+        (5_000_000, None, True),
+        (5_000_001, None, False),
         (40_000_000, Fraction(2), True),
         (40_000_001, Fraction(2), False),
-        (25_000_001, Fraction(1, 10), False),
+        (5_000_001, Fraction(1, 10), False),
     ],
 )
 def test_schedule_lag(make_result: Any, series: Any, lag: int, limit: Fraction | None, valid: bool) -> None:
