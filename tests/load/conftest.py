@@ -23,6 +23,7 @@ from harness.load.result import SCHEMA, Kind, LoadResult
 from harness.load.windows import Window, Windows
 
 Behaviour = Callable[[int, bytes, asyncio.StreamWriter], Awaitable[None]]
+Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def ok(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -31,10 +32,14 @@ async def ok(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class Server:
-    """Answers each request by its behaviour, which gets the request's number, its bytes, and where to write."""
+    """Answers each request by its behaviour, which gets the request's number, its bytes, and where to write.
+
+    `raw` is what is done with each connection instead.
+    """
 
     behaviour: Behaviour
     tls: ssl.SSLContext | None = None
+    raw: Raw | None = None
     heads: list[bytes] = field(default_factory=list)
     connections: int = 0
     port: int = 0
@@ -56,7 +61,7 @@ class Server:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/path"
 
     async def _start(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        return await asyncio.start_server(self.raw or self._serve, "127.0.0.1", 0, ssl=self.tls)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -87,15 +92,17 @@ class Server:
 
 
 class Serve(Protocol):
-    def __call__(self, behaviour: Behaviour = ..., tls: ssl.SSLContext | None = None) -> Server: ...
+    def __call__(
+        self, behaviour: Behaviour = ..., tls: ssl.SSLContext | None = None, raw: Raw | None = None
+    ) -> Server: ...
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     started: list[Server] = []
 
-    def start(behaviour: Behaviour = ok, tls: ssl.SSLContext | None = None) -> Server:
-        started.append(Server(behaviour, tls))
+    def start(behaviour: Behaviour = ok, tls: ssl.SSLContext | None = None, raw: Raw | None = None) -> Server:
+        started.append(Server(behaviour, tls, raw))
         return started[-1]
 
     yield start
