@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +24,7 @@ from harness.load.runner import run_scenario
 from harness.load.scenario import Scenario
 from harness.load.steps import Cookies, Extract, Journey, Page, Step, fill_json, lacking
 from harness.load.validity import invalid_reasons
+from harness.profile.schema import FROM_FILE
 
 PAGE = Page(
     200,
@@ -461,3 +463,14 @@ def test_what_is_counted_is_what_the_server_saw(
 def test_hints_speak_of_steps(make_result: Callable[..., LoadResult]) -> None:
     assert "what they must hold" in hint(make_result(failures={Kind.CONTENT: 5}))
     assert "max_time" in hint(make_result(failures={Kind.SLOW: 5}))
+
+
+def test_the_documented_examples_are_valid() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "load.md").read_text()
+    tables = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    found = [
+        Scenario.model_validate(one, context=FROM_FILE)
+        for table in tables
+        for one in table["gates"]["load"]["scenarios"]
+    ]
+    assert {"checkout", "shoppers"} <= {one.name for one in found}

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import gevent
-from locust.exception import CatchResponseError
 
 from harness.load.generator.client import kind_of
 from harness.load.result import Kind
@@ -21,11 +20,11 @@ def status_of(response: object) -> int:
     return status if isinstance(status, int) else 0
 
 
-def failure(exception: object, response: object = None) -> Kind:
-    """How a request failed, from the exception that its event carries."""
+def failure(exception: object, response: object = None, *, said: type[Exception] = AssertionError) -> Kind:
+    """How a request failed, from the exception that its event carries; `said` are those that the user's code meant."""
     if status_of(response) >= _ERROR:
         return Kind.STATUS
-    if isinstance(exception, CatchResponseError | AssertionError | str):
+    if isinstance(exception, said | AssertionError | str):
         return Kind.CONTENT
     found = [_kind(each) for each in _chain(exception)]
     return next((kind for kind in found if kind is not Kind.OTHER), Kind.OTHER)

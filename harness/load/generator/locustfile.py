@@ -18,7 +18,8 @@ from harness.errors import GonogoError
 from harness.load.generator.channel import BROKEN, FORKED, TOKEN
 from harness.load.generator.fleet import Local, Master, Worker
 from harness.load.generator.node import Node
-from harness.load.generator.own_users import own_file
+from harness.load.generator.own_file import own_file
+from harness.load.generator.own_users import own_node
 from harness.load.generator.snapshot import Snapshot
 from harness.load.generator.told import Told
 from harness.load.generator.traffic import sender_for
@@ -40,7 +41,7 @@ def make(environment: Environment) -> Callable[[Plan, int, Callable[[Snapshot], 
         most = hard if hard != resource.RLIM_INFINITY else max(soft, 65536)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         if own is not None:
-            return own.node(tell, environment)
+            return own_node(plan, own, tell, environment)
         return Node(plan, number, Told(sender_for(plan), plan, environment.stats), tell)
 
     return node

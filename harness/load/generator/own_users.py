@@ -3,25 +3,18 @@
 Requests are heard of through Locust's ``request`` event when they are over, tasks that raise through ``user_error``.
 """
 
-import logging
 import math
-import os
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType, TracebackType
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 from gevent import GreenletExit
-from locust import User, events
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.env import Environment
-from locust.util.load_locustfile import load_locustfile
+from locust.exception import CatchResponseError
 
 from harness.errors import ToolError
 from harness.load.generator.arrivals import CpuMeter, Loop
@@ -29,25 +22,17 @@ from harness.load.generator.channel import BROKEN
 from harness.load.generator.client import now, say
 from harness.load.generator.failures import failure, status_of
 from harness.load.generator.node import Node
-from harness.load.generator.reach import Reach
+from harness.load.generator.own_file import OwnFile
 from harness.load.generator.recorder import Answer, Recorder, Step
 from harness.load.generator.snapshot import Snapshot
-from harness.load.generator.watchdog import Watchdog
-from harness.load.plan import Plan, nanoseconds, target
+from harness.load.plan import Plan, nanoseconds
 from harness.load.result import Kind
-from harness.masking import mask
 
-KIND = "locustfile"
-"""The kind of traffic of plans that this module runs."""
-_IMPORT = 30.0
-"""Seconds that importing the file may take."""
-_STUCK = 4.0
-"""Seconds that a task may compute without letting others run."""
+_ENDING = 4.0
+"""Seconds that the listeners of the end may take."""
 _TICK = 0.2
 _SPAWN = 30.0
 """Seconds in which all users must have been made."""
-_AFTER_RAISE = 0.1
-"""Seconds that a task which raised waits: it may do nothing else, and nobody needs it a thousand times a second."""
 _HOPELESS = 20
 """Tasks that raised, without any request, after which no more is expected."""
 _NAMES = 200
@@ -55,127 +40,6 @@ _NAMES = 200
 _REST = "(all other names)"
 _ROWS = 1000
 """Rows of Locust's own tables from which these are emptied."""
-_LOGGED = {"locust.user.task": 20, "locust.user.users": 20, "": 200}
-"""How many messages of each logger are written: each task that raises and each broken listener makes one."""
-
-
-class OwnFile:
-    """The locustfile of a plan: loaded once, before any load, and kept to the allowed hosts."""
-
-    def __init__(self, plan: Plan) -> None:
-        where = target(plan.url)
-        self._plan = plan
-        self.name = str(plan.traffic["file"])
-        self._folder = Path(plan.traffic["folder"])
-        own_host = f"{where.host}:{where.port}"
-        self.reach = Reach([*plan.traffic["allowed_hosts"], own_host], self.name)
-        self.watchdog = Watchdog(_IMPORT, self._frame, code=BROKEN)
-        self.drive: OwnUsers | None = None
-        self._early = 0
-
-    def load(self) -> Mapping[str, type[User]]:
-        """Its `User` classes.
-
-        Raises:
-            ToolError: it is missing, cannot be imported, defines none, or a load shape.
-        """
-        path = self._folder / self.name
-        if not path.is_file():
-            raise ToolError(f"there is no file {self.name} in {self._folder}", hint="correct locustfile")
-        events.request.add_listener(self._request)
-        events.user_error.add_listener(self._raised)
-        for name, most in _LOGGED.items():
-            logging.getLogger(name).addFilter(_First(most))
-        self.watchdog.start()
-        self.reach.install()
-        sys.path.insert(0, str(self._folder))
-        try:
-            with self.at_home():
-                classes, shapes = load_locustfile(str(path))
-        except (Exception, SystemExit) as error:
-            why = self.reach.refused or self.told(error)
-            raise ToolError(f"{self.name} cannot be loaded: {why}", hint="correct the locustfile") from error
-        if not classes:
-            raise ToolError(f"{self.name} defines no User class", hint="see Locust's documentation")
-        if shapes:
-            shape = type(shapes[0]).__name__
-            raise ToolError(
-                f"{self.name} defines the load shape {shape}: here the scenario's users and duration are the shape; "
-                "remove the class, or move it to a file of its own",
-                hint="correct the locustfile",
-            )
-        self.watchdog.beat()
-        found: Mapping[str, type[User]] = classes
-        return found
-
-    @contextmanager
-    def at_home(self) -> Iterator[None]:
-        """In the folder that the file's own paths are relative to, for a while: Locust looks for settings in this one."""
-        before = Path.cwd()
-        os.chdir(self._folder)
-        try:
-            yield
-        finally:
-            os.chdir(before)
-
-    def node(self, tell: Callable[[Snapshot], None], environment: Environment) -> Node:
-        """What takes part in the run: Locust's users from now on."""
-        os.chdir(self._folder)
-        environment.host = self._plan.url.rstrip("/")
-        environment.stop_timeout = self._plan.timeout + 1.0  # we look after `timeout` who is left
-        self.watchdog.beat()
-        self.watchdog.limit = _STUCK
-        node = _OwnNode(self._plan, self, tell, environment)
-        self.drive = node.drive
-        self.drive.uncounted(self._early)
-        gevent.spawn(self.drive.look_after)
-        for session in (HttpSession, FastHttpSession):
-            session.request = _overseen(session.request, self.drive)
-        return node
-
-    def place(self, trace: TracebackType | None) -> str:
-        """``file:line`` of the innermost frame that is in the user's own code, or of the innermost of all."""
-        frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(trace)]
-        return self._place(list(reversed(frames)))
-
-    def told(self, error: BaseException) -> str:
-        """An error of the user's code in a line, with its place."""
-        text = " ".join(mask(str(error)).split())[:300]
-        if isinstance(error, SyntaxError) and error.filename:
-            return f"{self._short(error.filename)}:{error.lineno}: {type(error).__name__}: {error.msg}"
-        return f"{self.place(error.__traceback__)}: {type(error).__name__}{': ' if text else ''}{text}"
-
-    def _frame(self, frame: FrameType | None) -> str:
-        frames = []
-        while frame is not None:
-            frames.append((frame.f_code.co_filename, frame.f_lineno))
-            frame = frame.f_back
-        return self._place(frames)
-
-    def _place(self, frames: list[tuple[str, int | None]]) -> str:
-        """Of frames, innermost first."""
-        own = [
-            row
-            for row in frames
-            if Path(row[0]).is_relative_to(self._folder) and "site-packages" not in row[0]
-        ]
-        file, line = next(iter(own or frames), (self.name, 0))
-        return f"{self._short(file)}:{line}"
-
-    def _short(self, file: str) -> str:
-        path = Path(file)
-        return str(path.relative_to(self._folder) if path.is_relative_to(self._folder) else path)
-
-    def _request(self, **values: Any) -> None:  # noqa: ANN401 - whatever the event carries
-        if self.drive is None:
-            self._early += 1
-        else:
-            self.drive.heard(**values)
-
-    def _raised(self, user_instance: object, exception: BaseException, **_: object) -> None:
-        if self.drive is not None:
-            self.drive.raised(exception, starting=isinstance(user_instance, User))
-            gevent.sleep(_AFTER_RAISE)
 
 
 class OwnUsers(Loop):
@@ -269,9 +133,11 @@ class OwnUsers(Loop):
         self._over.wait(max(0.0, (self._until - now()) / 1e9))
         self._meter.stop()
         self._until = min(self._until, now())
+        self._over.set()
         if not self._failure:
             self._end_users()
         self._ended = True
+        self._failure = self._failure or self._file.reach.refused
         if not self._failure and not self._requests and self._first:
             self._failure = (
                 f"{self._file.name} made no request, and its tasks raised ({self._raises} times); the first: "
@@ -333,7 +199,7 @@ class OwnUsers(Loop):
             ):
                 # What another client has open nobody knows: at least this.
                 self._recorder.start(self._until - 1, self._until - 1)
-        stopping.join(_STUCK)
+        stopping.join(_ENDING)
 
     def _counts(self, began: int) -> bool:
         return 0 < self.origin <= began < self._until
@@ -354,7 +220,7 @@ class OwnUsers(Loop):
         if exception is None:
             return None, ""
         told = say(exception) if isinstance(exception, Exception) else str(exception)
-        return failure(exception, response), told[:300]
+        return failure(exception, response, said=CatchResponseError), told[:300]
 
     def _trim(self) -> None:
         """Keep Locust's own tables small: they have a row for each name and for each text of an error."""
@@ -387,28 +253,18 @@ class _Nobody:
         raise NotImplementedError
 
 
-class _First(logging.Filter):
-    """Lets the first messages through: a task that raises for an hour fills no disk."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._left = most
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002
-        """Whether this one is among them."""
-        self._left -= 1
-        return self._left >= 0
-
-
-def own_file(plan: Plan | None) -> OwnFile | None:
-    """The locustfile that the plan is to run; ``None`` where it is no such plan."""
-    if plan is None or plan.kind != KIND:
-        return None
-    if plan.open or plan.nodes > 1:
-        raise ToolError(
-            f"scenario {plan.scenario!r}: a locustfile runs with users, in one process", hint="see locustfile"
-        )
-    return OwnFile(plan)
+def own_node(plan: Plan, file: OwnFile, tell: Callable[[Snapshot], None], environment: Environment) -> Node:
+    """What takes part in the run: Locust's users from now on, recorded."""
+    file.settle()
+    environment.host = plan.url.rstrip("/")
+    environment.stop_timeout = plan.timeout + 1.0  # we look after `timeout` who is left
+    node = _OwnNode(plan, file, tell, environment)
+    file.ears = node.drive
+    node.drive.uncounted(file.early)
+    gevent.spawn(node.drive.look_after)
+    for session in (HttpSession, FastHttpSession):
+        session.request = _overseen(session.request, node.drive)
+    return node
 
 
 def _overseen(request: Callable[..., Any], drive: OwnUsers) -> Callable[..., Any]:
