@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
@@ -49,6 +49,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 CONTEXT = pytest.StashKey[GateContext]()
 CHECK = pytest.StashKey["Check"]()
+SHARED = pytest.StashKey[list["SideBySide[Any, Any]"]]()
+"""What checks of the session share, and a retry must not take from the try before it."""
 
 
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
@@ -80,6 +82,13 @@ class Check:
     notes: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     subjects: list[Subject] = field(default_factory=list)
+    of_findings: bool = False
+    """Whether its findings are all there is against it, so that waiving each of them waives the check."""
+
+    @property
+    def own_folder(self) -> Path:
+        """Where evidence that it writes itself lies."""
+        return self.folder / self.gate / "evidence" / _slug(self.id)
 
     def measure(
         self, metric: str, value: Fraction | float | None, unit: Unit = Unit.COUNT, *, sample: int = 1
@@ -130,9 +139,7 @@ class Check:
 
     def finding(self, finding: Finding) -> None:
         """Add one thing a tool found at one place."""
-        self.findings.append(
-            Finding(finding.rule, mask(finding.message), finding.severity, finding.path, finding.line)
-        )
+        self.findings.append(replace(finding, message=mask(finding.message), waiver=""))
 
     def diagnose(self, lines: str | Iterable[str]) -> None:
         """Add what one would look up next: stopped-task reasons, last log lines, the slowest requests."""
@@ -144,11 +151,7 @@ class Check:
 
         A file that a tool wrote (a `Path`) is masked in place when it is text.
         """
-        target = (
-            content
-            if isinstance(content, Path)
-            else self.folder / self.gate / "evidence" / _slug(self.id) / name
-        )
+        target = content if isinstance(content, Path) else self.own_folder / name
         data = content.read_bytes() if isinstance(content, Path) else content
         try:
             text = data.decode() if isinstance(data, bytes) else data
@@ -168,8 +171,12 @@ class Check:
         text = json.dumps(codec.dump(seen), indent=2, sort_keys=True)
         return self.evidence(f"{name}.json", text + "\n", "application/json")
 
-    def fail(self, reason: str, *, hint: str = "") -> NoReturn:
-        """End as failed: what was found is not what must be."""
+    def fail(self, reason: str, *, hint: str = "", of_findings: bool = False) -> NoReturn:
+        """End as failed: what was found is not what must be.
+
+        With `of_findings`, what is against it are its findings and nothing else, so that it is waived when they are.
+        """
+        self.of_findings = of_findings
         raise Ended(Outcome.FAILED, reason, hint=hint or self.hint)
 
     def error(self, reason: str, *, hint: str = "") -> NoReturn:
@@ -250,7 +257,13 @@ class SideBySide(Generic[T, R]):
         self._shared = not hasattr(request.config, "workerinput")  # an xdist worker has a part of the checks
         self._pool = ThreadPoolExecutor(width, thread_name_prefix=str(self._name))
         self._begun: dict[str, Future[R]] = {}
-        request.addfinalizer(lambda: self._pool.shutdown(cancel_futures=True))
+        self._known = request.config.stash.setdefault(SHARED, [])
+        self._known.append(self)
+        request.addfinalizer(self._end)
+
+    def _end(self) -> None:
+        self._known.remove(self)
+        self._pool.shutdown(cancel_futures=True)
 
     def of(self, thing: T) -> R:
         """What the work on this thing came to."""
@@ -259,6 +272,10 @@ class SideBySide(Generic[T, R]):
                 self._begin(other)
         return self._begin(thing).result()
 
+    def forget(self, thing: object) -> None:
+        """Do the work on this thing anew when it is asked for again: a check of it is tried once more."""
+        self._begun.pop(_key(thing), None)
+
     def _selected(self) -> Iterable[T]:
         for item in self._items:
             call = getattr(item, "callspec", None)
@@ -266,10 +283,22 @@ class SideBySide(Generic[T, R]):
                 yield call.params[self._parameter]
 
     def _begin(self, thing: T) -> "Future[R]":
-        key = str(getattr(thing, "id", thing))
+        key = _key(thing)
         if key not in self._begun:
             self._begun[key] = self._pool.submit(self._work, thing)
         return self._begun[key]
+
+
+def _key(thing: object) -> str:
+    return str(getattr(thing, "id", thing))
+
+
+def forget(item: pytest.Item) -> None:
+    """Let the next try of a check look anew at what it shares with others."""
+    call = getattr(item, "callspec", None)
+    for shared in item.config.stash.get(SHARED, []):
+        for value in call.params.values() if call is not None else ():
+            shared.forget(value)
 
 
 def _slug(text: str) -> str:

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from harness import codec, fixtures
 from harness.aws.faults import Fault
 from harness.errors import GonogoError
 from harness.fixtures import CHECK, CONTEXT, Check, Ended
+from harness.gate_retry import MOST, keep_apart, may_be_tried_again, together
 from harness.gates import GATES, resolve
 from harness.gates.context_file import read
 from harness.masking import mask
@@ -26,6 +28,7 @@ from harness.model import Cause, CheckResult, Outcome
 from harness.run import ledger
 from harness.run.session import suite_folders
 from harness.run.watcher import become_subreaper
+from harness.waivers import SOURCE, marked
 
 _SEEN = pytest.StashKey[list[tuple[str, pytest.CallInfo[None]]]]()
 _NOT_APPLICABLE = pytest.StashKey[bool]()
@@ -108,6 +111,7 @@ class GateSession:
         """Leave out what the profile leaves out, and notice whatever else is left out."""
         items[:] = [item for item in items if self._applies(item)]
         self._refuse_doubles(items)
+        self._refuse_odd_retries(items)
         before = [check_id(self._context.gate, item) for item in items]
         yield
         kept = {check_id(self._context.gate, item) for item in items}
@@ -151,9 +155,33 @@ class GateSession:
 
     # Running
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-        """Give the check its record, run it, and write what it came to."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """Run the check, as often as it may be, and write what it came to; pytest hears of the last try only."""
+        context = self._context
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        tries: list[CheckResult] = []
+        while True:
+            result, reports = self._try(item, nextitem)
+            tries.append(result)
+            if len(tries) > self._retries(item) or not may_be_tried_again(result, _error(item)):
+                break
+            check = item.stash[CHECK]
+            tries[-1] = keep_apart(result, context.folder, check.own_folder, len(tries))
+            ledger.append(context.ledger, "attempt", gate=context.gate, result=codec.dump(tries[-1]))
+            fixtures.forget(item)
+        for report in reports:
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        ledger.append(
+            context.ledger, "check", gate=context.gate, result=codec.dump(self._marked(item, together(tries)))
+        )
+        return True
+
+    def _try(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> tuple[CheckResult, list[pytest.TestReport]]:
+        """One try, with a record of its own and fresh fixtures of the function's scope."""
         context = self._context
         item.stash[CHECK] = Check(
             check_id(context.gate, item),
@@ -164,10 +192,38 @@ class GateSession:
         )
         item.stash[_SEEN] = []
         started, clock = datetime.now(UTC), time.monotonic()
-        handled = yield
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
         result = replace(_result(item), started=started, duration=round(time.monotonic() - clock, 4))
-        ledger.append(context.ledger, "check", gate=context.gate, result=codec.dump(result))
-        return handled
+        return result, reports
+
+    def _retries(self, item: pytest.Item) -> int:
+        marker = item.get_closest_marker("retries")
+        gate: int = self._context.profile.gates[self._context.gate].retries
+        return gate if marker is None else int(marker.args[0])
+
+    def _refuse_odd_retries(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            marker = item.get_closest_marker("retries")
+            if marker is not None and not (len(marker.args) == 1 and marker.args[0] in range(MOST + 1)):
+                check = check_id(self._context.gate, item)
+                self._broken(f"{check}: retries takes one number, from 0 to {MOST}")
+                raise pytest.UsageError(f"{check}: odd retries")
+
+    def _marked(self, item: pytest.Item, result: CheckResult) -> CheckResult:
+        """The result with the waivers that cover it."""
+        context = self._context
+        images = {
+            subject.name: f"sha256:{subject.digest['sha256']}"
+            for subject in context.subjects
+            if subject.name != SOURCE and "sha256" in subject.digest
+        }
+        return marked(
+            result,
+            context.profile.waivers,
+            context.started,
+            images,
+            of_findings=item.stash[CHECK].of_findings,
+        )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -229,6 +285,12 @@ def _title(item: pytest.Item) -> str:
     function = getattr(item, "function", None)
     doc = (getattr(function, "__doc__", None) or "").strip()
     return doc.splitlines()[0] if doc else item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+
+
+def _error(item: pytest.Item) -> BaseException | None:
+    """What ended the last try, where it did not pass."""
+    seen = item.stash[_SEEN]
+    return seen[0][1].excinfo.value if seen and seen[0][1].excinfo is not None else None
 
 
 def _result(item: pytest.Item) -> CheckResult:

@@ -181,13 +181,22 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a tool found at one place: a lint error, a weakness, a vulnerable package, a failing test."""
+    """One thing that a tool found at one place: a lint error, a weakness, a vulnerable package, a failing test.
+
+    `severity` ``secret`` says that it is a leaked secret, which nothing waives.
+    """
 
     rule: str
     message: str
     severity: str = ""
     path: str = ""
     line: int = 0
+    aliases: tuple[str, ...] = ()
+    """Other ids of the same thing (CVE, GHSA)."""
+    counts: bool = True
+    """Whether it stands against the check; one below the profile's bar, or ignored, does not."""
+    waiver: str = ""
+    """The id of the waiver that covers it."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +240,8 @@ class CheckResult:
     attempts: tuple[Attempt, ...] = ()
     flaky: bool = False
     waiver: str = ""
-    """The id of the waiver that covers a failure; the result stays what it was."""
+    """The id of the waiver that covers a failure, or of several that cover its findings, separated by commas; the
+    result stays what it was."""
     started: datetime | None = None
     duration: float = 0.0
 
@@ -245,6 +255,32 @@ class CheckResult:
         if self.outcome is Outcome.INCONCLUSIVE and (self.cause is None or self.cause in SKIP_CAUSES):
             msg = f"check {self.id}: inconclusive needs a cause that is not a skip's, not {self.cause}"
             raise ValueError(msg)
+
+    @property
+    def waivers(self) -> tuple[str, ...]:
+        """The ids in `waiver`."""
+        return tuple(self.waiver.split(",")) if self.waiver else ()
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A named, owned, dated exception in certain environments: for one check, or for one rule's findings.
+
+    `check` is a check's id, whose resource may be a pattern (``…[orders-*]``); `finding` the id of a rule or an advisory,
+    with `path` at one file only. One of both is empty. `image` limits it to runs that judge this image (``api``), or
+    these bytes of it (``api@sha256:…``). Times are UTC; at `expires` it holds no more.
+    """
+
+    id: str
+    environments: tuple[str, ...]
+    owner: str
+    reason: str
+    created: datetime
+    expires: datetime
+    check: str = ""
+    finding: str = ""
+    path: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -297,8 +333,10 @@ class Policy:
 
     skips: Mapping[Cause, Decision]
     max_flaky: int = 0
-    waivers: tuple[str, ...] = ()
-    """The ids of the waivers that hold; a result that names any other is judged as if it named none."""
+    waivers: tuple[Waiver, ...] = ()
+    """The environment's waivers, those that are over included; whether one covers a result is judged anew."""
+    waivers_problem: str = ""
+    """What is wrong with the file of the waivers: then none is read, and nothing can be decided."""
 
 
 @dataclass(frozen=True)
@@ -311,6 +349,8 @@ class Record:
     runs: tuple[GateRun, ...] = ()
     results: tuple[CheckResult, ...] = ()
     partial: bool = False
+    at: datetime | None = None
+    """When the run started (UTC): the moment at which a waiver must hold. Where it is not known, none does."""
 
 
 @dataclass(frozen=True)

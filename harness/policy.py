@@ -11,9 +11,9 @@ not measured) is an ERROR: a record that cannot be right is no proof.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from harness.errors import ThresholdError
+from harness.judgement import is_flaky, judge
 from harness.model import (
     Cause,
     CheckResult,
@@ -23,15 +23,13 @@ from harness.model import (
     GateOutcome,
     GateRun,
     GateVerdict,
-    Measurement,
     Outcome,
-    Policy,
     Reason,
     Record,
     SessionEnd,
-    ThresholdResult,
+    Waiver,
 )
-from harness.threshold import applied, show
+from harness.waivers import breadth, is_over, is_unused, told
 
 SEVERITY: Mapping[Decision, int] = {
     Decision.GO: 0,
@@ -54,9 +52,10 @@ _BROKEN_ENDS = {
     SessionEnd.CRASHED: "crashed",
     SessionEnd.INTERRUPTED: "was interrupted",
 }
-_OUTCOMES = frozenset(Outcome)
 _NO_CHECKS = 5
 """pytest's exit code where it collected nothing."""
+NOTES = frozenset({"waiver_expired", "waiver_unused", "waiver_broad"})
+"""Codes of reasons that are told and that nothing rests on."""
 
 
 def worst(decisions: Iterable[Decision]) -> Decision:
@@ -79,6 +78,7 @@ def decide(record: Record) -> Decided:
     reasons = [
         *_of_the_plan(record),
         *_of_flakes(record),
+        *_of_waivers(record),
         *(reason for verdict in verdicts.values() for reason in verdict.reasons),
     ]
     reasons.sort(key=lambda reason: -SEVERITY[reason.decision])
@@ -113,7 +113,7 @@ def _of_the_plan(record: Record) -> Iterable[Reason]:
 
 def _of_flakes(record: Record) -> Iterable[Reason]:
     """Checks that passed only when tried again, against the profile's budget; told within it as well."""
-    flaky = sorted({result.id for result in record.results if _flaky(result)})
+    flaky = sorted({result.id for result in record.results if is_flaky(result)})
     if flaky:
         over = len(flaky) > record.policy.max_flaky
         yield Reason(
@@ -125,12 +125,25 @@ def _of_flakes(record: Record) -> Iterable[Reason]:
         )
 
 
-def _flaky(result: CheckResult) -> bool:
-    """A pass after a retry, whether or not the result calls itself so."""
-    return result.flaky or (
-        result.outcome is Outcome.PASSED
-        and any(attempt.outcome is not Outcome.PASSED for attempt in result.attempts)
-    )
+def _of_waivers(record: Record) -> Iterable[Reason]:
+    """Waivers that could not be read, that are over, that nothing needed, or that cover more than was meant."""
+    policy = record.policy
+    if policy.waivers_problem:
+        hint = "correct it; `gonogo waivers check` names everything that is wrong"
+        yield Reason("waivers_malformed", policy.waivers_problem, Decision.ERROR, hint=hint)
+    for waiver in policy.waivers:
+        if is_over(waiver, record.at):
+            yield _note("waiver_expired", waiver, "does not hold", "correct what it waived, and remove it")
+            continue
+        if is_unused(waiver, record):
+            hint = "remove it, or correct what it names"
+            yield _note("waiver_unused", waiver, "covered nothing in this run", hint)
+        if wide := breadth(waiver):
+            yield _note("waiver_broad", waiver, f"is broad: {wide}", "narrow it")
+
+
+def _note(code: str, waiver: Waiver, what: str, hint: str) -> Reason:
+    return Reason(code, f"waiver {told(waiver)} {what}", Decision.GO, hint=hint)
 
 
 class _Gate:
@@ -138,6 +151,7 @@ class _Gate:
 
     def __init__(self, record: Record, gate: ExpectedGate, earlier: Mapping[str, GateVerdict]) -> None:
         self._policy = record.policy
+        self._record = record
         self._gate = gate
         self._earlier = earlier
         self._runs = [run for run in record.runs if run.gate == gate.name]
@@ -252,7 +266,7 @@ class _Gate:
             self._add("exit_code", f"its session ended with exit code {code}", Decision.ERROR)
         elif code == _NO_CHECKS:
             self._add("exit_code", "its session found no checks (exit code 5)", Decision.INCONCLUSIVE)
-        elif code == 1 and all(r.outcome is Outcome.PASSED and not _flaky(r) for r in self._results):
+        elif code == 1 and all(r.outcome is Outcome.PASSED and not is_flaky(r) for r in self._results):
             text = "its session ended with exit code 1, and no check tells why"
             self._add("exit_code", text, Decision.NO_GO, hint="see the gate's log in the run's folder")
 
@@ -261,7 +275,7 @@ class _Gate:
         for check in (check for check, times in seen.items() if times > 1):
             self._add("reported_twice", f"{check} reported {seen[check]} times", Decision.ERROR, check)
         for result in self._results:
-            reason = _judge(result, self._policy)
+            reason = judge(result, self._record)
             if reason is not None:
                 self._reasons.append(reason)
 
@@ -328,70 +342,3 @@ class _Gate:
                 Decision.INCONCLUSIVE,
                 hint="nothing checked is never a pass",
             )
-
-
-def _judge(result: CheckResult, policy: Policy) -> Reason | None:
-    """What one result means for the decision; ``None`` where it is a pass or a skip (judged together)."""
-
-    def reason(code: str, text: str, decision: Decision) -> Reason:
-        return Reason(code, text, decision, result.gate, result.id, result.hint)
-
-    if result.outcome not in _OUTCOMES:
-        return reason("error", f"{result.outcome!r} is no outcome", Decision.ERROR)
-    match result.outcome:
-        case Outcome.ERROR:
-            return reason("error", result.reason, Decision.ERROR)
-        case Outcome.FAILED if result.waiver and result.waiver in policy.waivers:
-            return reason("waived", f"waived by {result.waiver}: {result.reason}", Decision.GO)
-        case Outcome.FAILED:
-            return reason("failed", result.reason, Decision.NO_GO)
-        case Outcome.INCONCLUSIVE:
-            return reason(str(result.cause), result.reason, Decision.INCONCLUSIVE)
-        case Outcome.SKIPPED:
-            return None
-    return _judge_thresholds(result, reason)
-
-
-def _judge_thresholds(result: CheckResult, reason: Callable[[str, str, Decision], Reason]) -> Reason | None:
-    """Hold the thresholds of a result that calls itself passed against its own measurements once more."""
-    found: list[Reason] = []
-    for threshold in result.thresholds:
-        seen = show(threshold.actual, threshold.unit, beside=threshold.limit)
-        if not _was_measured(threshold, result.measurements):
-            text = f"{threshold.metric} was judged as {seen}, which was not measured"
-            found.append(reason("inconsistent", text, Decision.ERROR))
-            continue
-        held = _holds(threshold, result.measurements)
-        if held is None:
-            text = f"nothing was measured for {threshold.metric}"
-            found.append(reason("nothing_checked", text, Decision.INCONCLUSIVE))
-        elif not held:
-            text = f"{threshold.metric} is {seen}, the rule is {threshold.threshold}"
-            found.append(reason("failed", text, Decision.NO_GO))
-    return max(found, key=lambda each: SEVERITY[each.decision], default=None)
-
-
-def _was_measured(result: ThresholdResult, measurements: Iterable[Measurement]) -> bool:
-    """Whether the number that was judged is one that the check saw; "nothing" only where it saw nothing."""
-    seen = [each for each in measurements if each.metric == result.metric]
-    if result.actual is None:
-        return all(each.value is None for each in seen)
-    judged = (result.actual, result.unit, result.sample)
-    return judged in [(each.value, each.unit, each.sample) for each in seen]
-
-
-def _holds(result: ThresholdResult, measurements: Iterable[Measurement]) -> bool | None:
-    """Judge anew from the rule's text; a rule that does not parse, or another limit than stated, does not hold.
-
-    The limit of a rule on a baseline is worked out again from the baseline's figure among the measurements.
-    """
-    if result.actual is None or result.sample <= 0:
-        return None
-    try:
-        rule = applied(result.threshold, measurements)
-    except ThresholdError:
-        return False
-    if (rule.metric, rule.limit.value, rule.limit.unit) != (result.metric, result.limit, result.unit):
-        return False
-    seen = Measurement(result.metric, result.actual, result.unit, result.sample)
-    return rule.judge(seen).held and result.held is True

@@ -36,10 +36,17 @@ from harness.model import (
     Unit,
 )
 from harness.policy import decide
+from records import DAY, RAN, waiver
 
 GATES = ("subject", "unit", "integration", "load")
 TOLD_CAUSES = tuple(sorted(SKIP_CAUSES - {Cause.DEPENDENCY_NOT_PROVEN}))
 EMPTY_CAUSES = tuple(sorted(set(Cause) - SKIP_CAUSES))
+WAIVERS = tuple(
+    waiver(f"W-{gate}.{check}", f"{gate}.suite.{check}") for gate in (*GATES, "ghost") for check in "abc"
+)
+"""One that holds for every check that is drawn, by name: ``W-unit.a``."""
+OVER = tuple(replace(each, id=each.id.replace("W", "X", 1), expires=RAN - DAY / 2) for each in WAIVERS)
+"""The same, but over: ``X-unit.a``."""
 RULES = (
     "success_rate >= 95%",
     "error_rate <= 0.1% for 5m",
@@ -105,7 +112,13 @@ def policies() -> st.SearchStrategy[Policy]:
             for cause in TOLD_CAUSES
         }
     )
-    return st.builds(Policy, told, st.integers(0, 2), st.just(("W-1",)) | st.just(()))
+    return st.builds(Policy, told, st.integers(0, 2), st.sampled_from(((), WAIVERS, (*WAIVERS, *OVER))))
+
+
+def named(check: str) -> tuple[str, str]:
+    """The ids of the waivers of a check: the one that holds, and the one that is over."""
+    gate, _, name = check.split(".")
+    return f"W-{gate}.{name}", f"X-{gate}.{name}"
 
 
 @st.composite
@@ -136,7 +149,7 @@ def results(
         cause=draw(cause),
         measurements=tuple(each for each, _ in seen),
         thresholds=(*(each for _, each in seen), *other),
-        waiver=draw(st.sampled_from(("", "W-1", "W-2"))) if outcome is Outcome.FAILED else "",
+        waiver=draw(st.sampled_from(("", *named(check), "W-2"))) if outcome is Outcome.FAILED else "",
         flaky=outcome is Outcome.PASSED and draw(st.integers(0, 9)) == 9,
     )
 
@@ -161,12 +174,12 @@ def planned_records(draw: st.DrawFn, *, healthy: bool | None = None) -> Record:
             ExpectedCheck(each, name, mandatory=draw(st.booleans())) for each in ids if draw(st.booleans())
         ]
         verdicts = decide(
-            Record(policy, tuple(gates[:-1]), tuple(checks), tuple(runs), tuple(reported))
+            Record(policy, tuple(gates[:-1]), tuple(checks), tuple(runs), tuple(reported), at=RAN)
         ).gates
         run, new = draw(_session(gates[-1], ids, verdicts, healthy=well))
         runs.append(run)
         reported += new
-    return Record(policy, tuple(gates), tuple(checks), tuple(runs), tuple(reported))
+    return Record(policy, tuple(gates), tuple(checks), tuple(runs), tuple(reported), at=RAN)
 
 
 @st.composite
@@ -225,6 +238,7 @@ def wild_records(draw: st.DrawFn) -> Record:
         tuple(draw(st.lists(runs, max_size=4))),
         tuple(found),
         draw(st.booleans()),
+        draw(st.none() | st.just(RAN)),
     )
 
 
@@ -234,7 +248,7 @@ def _spoil_result(draw: st.DrawFn, result: CheckResult) -> tuple[CheckResult, ..
         (),
         (result, result),
         (replace(result, outcome=Outcome.FAILED, cause=None, reason="it broke", waiver="W-2"),),
-        (replace(result, outcome=Outcome.FAILED, cause=None, reason="it broke", waiver="W-1"),),
+        (replace(result, outcome=Outcome.FAILED, cause=None, reason="it broke", waiver=named(result.id)[0]),),
         (replace(result, outcome=Outcome.SKIPPED, cause=Cause.ABSENT, reason="nothing there"),),
         (replace(result, measurements=()),),
         (replace(result, flaky=True),),
@@ -265,7 +279,7 @@ def spoilt_records(draw: st.DrawFn) -> Record:
     kind = draw(st.sampled_from(("lenient", "as drawn")))
     record = draw(planned_records(healthy=True))
     if kind == "lenient":
-        record = replace(record, policy=Policy(dict.fromkeys(TOLD_CAUSES, Decision.GO), 1, ("W-1",)))
+        record = replace(record, policy=Policy(dict.fromkeys(TOLD_CAUSES, Decision.GO), 1, WAIVERS))
     for _ in range(draw(st.integers(1, 2))):
         record = draw(_spoilt(record))
     return record

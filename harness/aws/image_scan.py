@@ -147,7 +147,19 @@ def scan_problem(image: Image, scan: Scan) -> str:
 def count_problems(declared: EcrRepository, scan: Scan) -> tuple[str, ...]:
     """Of which severities there are more findings than the profile allows; exactly as many are allowed."""
     return tuple(
-        f"{scan.counts.get(severity, 0)} findings are {severity}, allowed are {limit}"
-        for severity, limit in declared.max_findings.items()
-        if scan.counts.get(severity, 0) > limit
+        f"{scan.counts.get(severity, 0)} findings are {severity}, allowed are {declared.max_findings[severity]}"
+        for severity in exceeded(declared, scan)
     )
+
+
+def exceeded(declared: EcrRepository, scan: Scan) -> tuple[str, ...]:
+    """The severities with more findings than the profile allows."""
+    return tuple(
+        severity for severity, limit in declared.max_findings.items() if scan.counts.get(severity, 0) > limit
+    )
+
+
+def lists_all(declared: EcrRepository, scan: Scan) -> bool:
+    """Whether every finding that is one too many is listed with its name, and not only counted."""
+    listed = Counter(weakness.severity for weakness in scan.found)
+    return all(listed[severity] >= scan.counts[severity] for severity in exceeded(declared, scan))

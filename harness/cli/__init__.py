@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
         Command("guard", "harness.cli.guard:guard"),
         Command("explain", "harness.cli.explain:explain"),
         Command("profile", "harness.cli.profile:app", group=True),
+        Command("waivers", "harness.cli.waivers:app", group=True),
         Command("keys", "harness.cli.keys:app", group=True),
         Command("iam-policy", "harness.cli.iam_policy:iam_policy"),
         Command("load-worker", "harness.cli.load_worker:load_worker"),

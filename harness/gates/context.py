@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from harness.model import Phase, Subject
@@ -25,6 +26,8 @@ class GateContext:
     images: Mapping[str, str]
     subjects: tuple[Subject, ...] = ()
     attempt: int = 1
+    started: datetime | None = None
+    """When the run started: the moment at which waivers must hold."""
     counterparts: tuple[Profile, ...] = ()
     """Profiles of other environments that this one is compared with."""
 

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from harness import codec
 from harness.gates import tables
 from harness.gates.context import GateContext
-from harness.model import Phase, Subject
+from harness.model import Phase, Subject, Waiver
 from harness.profile import Profile
 from harness.profile.loader import rebuild
 
@@ -20,6 +22,7 @@ def write(context: GateContext, path: Path) -> None:
         "gate": context.gate,
         "phase": context.phase,
         "attempt": context.attempt,
+        "started": context.started.isoformat() if context.started else "",
         "root": str(context.root),
         "folder": str(context.folder),
         "images": dict(context.images),
@@ -43,13 +46,16 @@ def read(path: Path) -> GateContext:
         images=content["images"],
         subjects=tuple(codec.load(Subject, subject) for subject in content["subjects"]),
         attempt=content["attempt"],
+        started=datetime.fromisoformat(content["started"]) if content["started"] else None,
         counterparts=tuple(_load(other) for other in content["counterparts"]),
     )
 
 
 def _dump(profile: Profile) -> dict[str, Any]:
-    return {"name": profile.name, "resolved": profile.resolved}
+    waivers = [codec.dump(waiver) for waiver in profile.waivers]
+    return {"name": profile.name, "resolved": profile.resolved, "waivers": waivers}
 
 
 def _load(data: Mapping[str, Any]) -> Profile:
-    return rebuild(data["resolved"], data["name"], tables())
+    waivers = tuple(codec.load(Waiver, waiver) for waiver in data["waivers"])
+    return replace(rebuild(data["resolved"], data["name"], tables()), waivers=waivers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from harness.errors import ProfileError
-from harness.model import Phase
+from harness.model import Phase, Waiver
 from harness.profile.schema import (
     AppConfig,
     AwsConfig,
@@ -62,6 +62,10 @@ class Profile:
     settings: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
     places: frozenset[str] = frozenset()
     store: StoreConfig = StoreConfig()
+    waivers: tuple[Waiver, ...] = ()
+    """Those in whose scope this environment is."""
+    waivers_problem: str = ""
+    """What is wrong with the file of the waivers; then there are none, and no run of this profile can be decided."""
 
     def gate(self, name: str, kind: type[G]) -> G:
         """The configuration of one gate, as the type its file declares."""

@@ -17,7 +17,7 @@ def policy_document(
     profile: Profile, gates: Iterable[ExpectedGate], checks: Iterable[ExpectedCheck]
 ) -> dict[str, Any]:
     """What a run of this profile demands, as canonical JSON values: every setting, the defaults included, in its
-    one written form, the gates and checks that must report, and the version that judges them.
+    one written form, the waivers, the gates and checks that must report, and the version that judges them.
 
     Places are left out, so that moving an endpoint or a folder is no other policy. Whether AWS itself is asked or
     something at another endpoint is no place: a stand-in's answer must not count for an environment.
@@ -32,6 +32,7 @@ def policy_document(
         "version": __version__,
         "settings": settings,
         "own_endpoint": bool(profile.aws.endpoint_url),
+        "waivers": [dump(waiver) for waiver in sorted(profile.waivers, key=lambda each: each.id)],
         "gates": [dump(gate) for gate in gates],
         "checks": [dump(check) for check in checks],
     }

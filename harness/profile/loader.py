@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from harness.profile.overrides import apply_environment, apply_options
 from harness.profile.problems import InvalidProfileError, Problem
 from harness.profile.public_key import with_key_files
 from harness.profile.schema import Section
-from harness.profile.sources import Tree, chain, name_of
+from harness.profile.sources import WAIVERS, Tree, available, chain, name_of
 from harness.profile.validation import PLACEHOLDER, instance, problems
+from harness.profile.waivers import WaiverFile, read_waivers
 
 DEFAULT = "default"
 
@@ -58,7 +61,21 @@ def load_profile(
     found += problems(tree.values, tables, where)
     if found:
         raise InvalidProfileError(name_of(name), found)
-    return _assemble(name_of(name), tree.values, tables, lambda path: tree.leaf_origin(path) or DEFAULT)
+    made = _assemble(name_of(name), tree.values, tables, lambda path: tree.leaf_origin(path) or DEFAULT)
+    file = waiver_file(made, Path(name).parent if name.endswith(".toml") else folder)
+    return replace(made, waivers=file.of(made.name), waivers_problem=file.problem)
+
+
+def waiver_file(profile: Profile, folder: Path, now: datetime | None = None) -> WaiverFile:
+    """Read the file of waivers that a profile of this folder names, at this moment if no other is given."""
+    rules = profile.policy
+    return read_waivers(
+        folder / rules.waivers,
+        days=rules.waiver_days,
+        environments={profile.name, *available(folder)},
+        now=now or datetime.now(UTC),
+        must_exist=rules.waivers != WAIVERS,
+    )
 
 
 def bind(profile: Profile, tables: Tables, environ: Mapping[str, str]) -> Profile:
@@ -92,7 +109,8 @@ def bind(profile: Profile, tables: Tables, environ: Mapping[str, str]) -> Profil
             sources[key] = f"{sources.get(key, '')} ({names})".strip()
     if missing:
         raise InvalidProfileError(profile.name, missing)
-    return rebuild(tree.values, profile.name, tables, sources=sources)
+    bound = rebuild(tree.values, profile.name, tables, sources=sources)
+    return replace(bound, waivers=profile.waivers, waivers_problem=profile.waivers_problem)
 
 
 def rebuild(

@@ -266,6 +266,10 @@ class PolicyConfig(Section):
     """How long a verdict may be used."""
     max_flaky: int = Field(default=0, ge=0)
     """How many checks may need more than one try."""
+    waivers: str = Field(default="waivers.toml", pattern=r"waivers\.toml$")
+    """The file of the waivers, from the folder of the profiles; only the default one need not exist."""
+    waiver_days: int = Field(default=90, ge=1, le=366)
+    """How many days after it was created a waiver may hold at most."""
     skips: SkipRules = SkipRules()
     signing: SigningConfig = SigningConfig()
 
@@ -323,6 +327,8 @@ class GateConfig(Section):
     """The floor: fewer checks that ran prove nothing."""
     required_checks: list[str] = Field(default_factory=list)
     """Further checks that must report, by id without the gate (``mine.my_check``)."""
+    retries: int = Field(default=0, ge=0, le=5)
+    """How often a check that failed is tried again; what then passes is flaky, and counts against ``policy.max_flaky``."""
     exclude_markers: list[str] = Field(default_factory=list)
     """Markers whose checks this environment leaves out; the only selection that may still be GO."""
 

@@ -105,6 +105,8 @@ class Tree:
 
 
 DEFAULT_FOLDER = "profiles"
+WAIVERS = "waivers.toml"
+"""How the name of a file of waivers ends."""
 
 
 def own_folder(text: str) -> Path:
@@ -125,7 +127,7 @@ def available(folder: Path) -> dict[str, Path]:
     """Every profile by name with the file it starts from: those of `folder`, then the shipped ones."""
     found: dict[str, Path] = {}
     for place in (folder, shipped("profiles")):
-        for path in sorted(place.glob("*.toml")):
+        for path in _profiles(place):
             found.setdefault(path.stem, path)
     return found
 
@@ -198,7 +200,12 @@ def _parent(name: str, source: Source, found: list[Source], places: tuple[Path, 
 
 
 def _names(places: tuple[Path, ...]) -> list[str]:
-    return sorted({path.stem for place in places for path in place.glob("*.toml")})
+    return sorted({path.stem for place in places for path in _profiles(place)})
+
+
+def _profiles(place: Path) -> list[Path]:
+    """The profiles of a folder; files of waivers lie beside them."""
+    return sorted(path for path in place.glob("*.toml") if not path.name.endswith(WAIVERS))
 
 
 def _read(path: Path, label: str) -> Source:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from harness.model import Decided, Record, ThresholdResult
+from harness.model import Decided, Reason, Record, ThresholdResult
 from harness.report import load
 from harness.report.files import write
 from harness.report.text import bounded, clean, counts, one_line, plural, seconds
@@ -34,6 +34,7 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         *_problems(seen.failure_groups),
         *_load(folder, seen),
         *_list("Waived", seen.of(State.WAIVED)),
+        *_notes(seen.notes),
         *_skips(seen.skip_groups),
         *_list("Flaky", seen.flaky),
         *_subjects(info),
@@ -183,6 +184,11 @@ def _list(title: str, cases: Sequence[Case]) -> list[str]:
         f"- {code(case.id)}" + (f" — {text(case.reason)}" if case.reason else _tries(case)) for case in cases
     ]
     return ["", f"## {title}", "", *rows]
+
+
+def _notes(notes: Sequence[Reason]) -> list[str]:
+    rows = [f"- {text(note.text)} → {text(note.hint)}" for note in notes]
+    return ["", "## Waivers to look at", "", *rows] if rows else []
 
 
 def _tries(case: Case) -> str:

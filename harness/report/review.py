@@ -7,7 +7,7 @@ from string import Template
 from urllib.parse import quote
 
 from harness.load.ending import ENDED
-from harness.model import Decided, Decision, GateOutcome, Record, ThresholdResult, Unit
+from harness.model import Decided, Decision, GateOutcome, Reason, Record, ThresholdResult, Unit
 from harness.report import load
 from harness.report.captions import unbroken
 from harness.report.files import inside, write
@@ -44,6 +44,7 @@ def render(folder: Path, info: RunInfo, record: Record, decided: Decided) -> Pat
         _section("Load", *_load(folder, seen)),
         _section("Skipped", _skips(seen.skip_groups)),
         _section("Waived", *(_problem(FailureGroup(case)) for case in seen.of(State.WAIVED))),
+        _section("Waivers to look at", _notes(seen.notes)),
         _section("Passed only when tried again", _flaky(seen.flaky)),
         _section("What is released", _subjects(info)),
         _section("Set for this run", _overrides(info)),
@@ -254,6 +255,11 @@ def _names(group: SkipGroup) -> Html:
     names = join(el("li", el("code", case.id)) for case in group.cases)
     counted = f"{group.gate}: {plural(len(group.cases), 'check')}"
     return el("details", el("summary", counted), el("ul", names))
+
+
+def _notes(notes: Sequence[Reason]) -> Html:
+    items = [el("li", f"{note.text} → {note.hint}") for note in notes]
+    return el("ul", *items) if items else Html()
 
 
 def _flaky(cases: Sequence[Case]) -> Html:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.errors import ExitCode
 from harness.load.ending import ENDED
-from harness.model import Decided, Decision, Phase, Record, ThresholdResult
+from harness.model import Decided, Decision, Phase, Reason, Record, ThresholdResult
 from harness.report.live import LiveView, plain_output
 from harness.report.marks import BAD, DECISIONS, GOOD, QUIET, UNKNOWN, draw, sign, style, tolerant
 from harness.report.text import bounded, counts, one_line, plural, seconds
@@ -82,6 +82,7 @@ class _Page:
         )
         yield from self._section("Skipped", self._skips(seen.skip_groups))
         yield from self._section("Waived", [self._case(case) for case in seen.of(State.WAIVED)])
+        yield from self._section("Waivers to look at", [self._note(note) for note in seen.notes])
         yield from self._section("Passed only when tried again", [self._case(case) for case in seen.flaky])
         yield from self._section("Set for this run", self._overrides())
         yield from self._section("Files", self._files(files))
@@ -215,6 +216,10 @@ class _Page:
     def _case(self, case: Case) -> RenderableType:
         reason = case.reason or one_line(f"{len(case.result.attempts) if case.result else 0} attempts")
         return self._item(str(case.state), style(case.state), case.id, reason, case.hint)
+
+    def _note(self, note: Reason) -> RenderableType:
+        word = note.code.removeprefix("waiver_")
+        return self._item(word, UNKNOWN, "", note.text, note.hint)
 
     def _general(self) -> list[RenderableType]:
         """What no single check stands for: a budget, a floor, a run of only some gates."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.judgement import is_flaky, waived
 from harness.model import (
     Cause,
     CheckResult,
@@ -22,8 +23,9 @@ from harness.model import (
     Record,
     ThresholdResult,
 )
-from harness.policy import SEVERITY, worst
+from harness.policy import NOTES, SEVERITY, worst
 from harness.report.text import EXIT_TEXT
+from harness.waivers import told
 
 
 class State(StrEnum):
@@ -150,6 +152,8 @@ class View:
     decision: Decision
     gates: tuple[GateView, ...]
     general: tuple[Reason, ...]
+    notes: tuple[Reason, ...] = ()
+    """What is told of the profile's waivers: those that are over, unused, broad."""
 
     @property
     def cases(self) -> Iterable[Case]:
@@ -225,7 +229,7 @@ class View:
     @property
     def flaky(self) -> list[Case]:
         """The cases that passed only when tried again."""
-        return [case for case in self.cases if case.result is not None and case.result.flaky]
+        return [case for case in self.cases if case.result is not None and is_flaky(case.result)]
 
 
 def view(record: Record, decided: Decided) -> View:
@@ -247,7 +251,8 @@ def view(record: Record, decided: Decided) -> View:
         for reason in decided.reasons
         if reason.decision is not Decision.GO and reason.check not in known
     )
-    return View(decided.decision, gates, general)
+    notes = tuple(reason for reason in decided.reasons if reason.code in NOTES)
+    return View(decided.decision, gates, general, notes)
 
 
 class _Gate:
@@ -257,6 +262,7 @@ class _Gate:
         self._name = name
         self._verdict = verdict
         self._policy = record.policy
+        self._record = record
         self._run = next((run for run in record.runs if run.gate == name), None)
         self._results = [result for result in record.results if result.gate == name]
         self._reasons: dict[str, list[Reason]] = {}
@@ -277,8 +283,8 @@ class _Gate:
 
     def _reported(self, result: CheckResult) -> Case:
         state, reason, hint = _OF_OUTCOME[result.outcome], result.reason, result.hint
-        if state is State.FAILED and result.waiver and result.waiver in self._policy.waivers:
-            state, reason = State.WAIVED, f"by {result.waiver}: {reason}"
+        if held := waived(result, self._record):
+            state, reason = State.WAIVED, f"by {' and '.join(map(told, held))}: {reason}"
         for found in self._reasons.get(result.id, ()):
             said = _OF_DECISION.get(found.decision)
             if said is not None and _GRAVITY.index(said) > _GRAVITY.index(state):

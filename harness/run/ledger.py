@@ -79,6 +79,7 @@ class Book:
     gates: tuple[ExpectedGate, ...] = ()
     checks: tuple[ExpectedCheck, ...] = ()
     partial: bool = False
+    started: datetime | None = None
     runs: list[GateRun] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
     announced: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -109,6 +110,7 @@ class Book:
                 self.gates = tuple(codec.load(ExpectedGate, gate) for gate in event["gates"])
                 self.checks = tuple(codec.load(ExpectedCheck, check) for check in event["checks"])
                 self.partial = bool(event["partial"])
+                self.started = datetime.fromisoformat(event["started"]).astimezone(UTC)
             case "collected":
                 self.announced[event["gate"]] = event
             case "broken":
@@ -131,7 +133,13 @@ class Book:
                 "the ledger does not say what was expected", hint="the run ended before it began; run again"
             )
         return Record(
-            self.policy, self.gates, self.checks, tuple(self.runs), tuple(self.results), partial=self.partial
+            self.policy,
+            self.gates,
+            self.checks,
+            tuple(self.runs),
+            tuple(self.results),
+            partial=self.partial,
+            at=self.started,
         )
 
 

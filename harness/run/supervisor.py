@@ -90,10 +90,14 @@ class Supervisor:
         self._interrupted = False
 
     def run(self) -> Decided:
-        """Run every layer; returns the decision as far as the ledger has it."""
+        """Run every layer; returns what comes of it."""
         with self._interruptible():
             for layer in sorted({gate.layer for gate in self._gates}):
                 self._run_layer([gate for gate in self._gates if gate.layer == layer])
+        return self.decided()
+
+    def decided(self) -> Decided:
+        """The decision as far as the ledger has it."""
         self._read()
         return decide(self.book.record())
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -181,7 +181,10 @@ def _judge(
         Measurement.of("weaknesses", len(over), sample=files),
         *(Measurement.of(f"weaknesses_{level}", counts[level], sample=files) for level in _LEVELS),
     )
-    findings = tuple(w.finding for w in (*_sorted(over), *_sorted(below)))
+    findings = (
+        *(w.finding for w in _sorted(over)),
+        *(replace(w.finding, counts=False) for w in _sorted(below)),
+    )
     if not over:
         return Scan(findings=findings, measurements=measurements, facts=facts, reports=reports)
     first = _sorted(over)[0].finding

@@ -97,7 +97,7 @@ class Recorder(Protocol):
     def evidence(self, name: str, content: str | bytes | Path, media_type: str = ...) -> object:
         """Keep a file."""
 
-    def fail(self, reason: str, *, hint: str = ...) -> NoReturn:
+    def fail(self, reason: str, *, hint: str = ..., of_findings: bool = ...) -> NoReturn:
         """End as failed."""
 
     def error(self, reason: str, *, hint: str = ...) -> NoReturn:
@@ -146,7 +146,7 @@ def tell(check: Recorder, scan: Scan) -> None:
         case Outcome.PASSED:
             return
         case Outcome.FAILED:
-            check.fail(scan.reason, hint=scan.hint)
+            check.fail(scan.reason, hint=scan.hint, of_findings=bool(scan.findings) and left <= 0)
         case Outcome.INCONCLUSIVE if scan.cause is not None:
             check.inconclusive(scan.cause, scan.reason, hint=scan.hint)
         case _:

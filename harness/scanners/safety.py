@@ -224,7 +224,7 @@ def _judge(
         facts["ignore_without_effect"] = ", ".join(sorted(unused))
     findings = (
         *(_finding(entry, listed, known) for entry in counted),
-        *(replace(_finding(entry, listed, known), severity="ignored") for entry in ignored),
+        *(replace(_finding(entry, listed, known), severity="ignored", counts=False) for entry in ignored),
         *(Finding("not-checked", f"{u.text}: {u.why}", "error", u.path, u.line) for u in listed.unchecked),
     )
     checked = len(_pinned(listed))
@@ -270,4 +270,5 @@ def _finding(entry: Mapping[str, Any], listed: Requirements, known: Mapping[str,
     fixed = ", ".join(entry.get("fixed_versions") or ()) or "no version"
     text = " ".join(str(entry.get("advisory") or "").split())
     message = f"{name} {version}{f' ({others})' if others else ''}, fixed in {fixed}: {text[:300]}"
-    return Finding(id_, message, "", pin.path if pin else "", pin.line if pin else 0)
+    aliases = tuple(sorted(known[id_] - {id_}))
+    return Finding(id_, message, "", pin.path if pin else "", pin.line if pin else 0, aliases)

@@ -129,7 +129,12 @@ def policy_uri(profile: Profile) -> str:
 
 def rules(profile: Profile) -> Policy:
     """The rules of a profile as deciding takes them."""
-    return Policy(profile.policy.skips.decisions(), profile.policy.max_flaky)
+    return Policy(
+        profile.policy.skips.decisions(),
+        profile.policy.max_flaky,
+        tuple(sorted(profile.waivers, key=lambda each: each.id)),
+        profile.waivers_problem,
+    )
 
 
 def overrides(profile: Profile) -> dict[str, Override]:

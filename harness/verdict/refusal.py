@@ -31,6 +31,7 @@ class Refusal(StrEnum):
     STAND_IN = "stand_in"
     PHASE = "phase"
     POLICY = "policy"
+    WAIVER = "waiver"
     FROM_THE_FUTURE = "from_the_future"
     EXPIRED = "expired"
     EXPECTED_GATES = "expected_gates"

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.codec import canonical
+from harness.judgement import is_flaky, waived
 from harness.model import (
     Cause,
     CheckResult,
@@ -127,6 +128,9 @@ def _assemble(info: RunInfo, record: Record, decided: Decided, totals: Mapping[s
     if info.partial != record.partial:
         msg = "the run and its record disagree on being partial"
         raise ValueError(msg)
+    if record.at not in (None, info.started):
+        msg = "the run and its record disagree on when it started"
+        raise ValueError(msg)
     counted = {result.id: len(result.findings) for result in record.results if result.findings}
     if counted.keys() != totals.keys() or any(totals[check] < held for check, held in counted.items()):
         msg = "the totals of findings are not those of the results"
@@ -224,8 +228,8 @@ def _gate(verdict: GateVerdict, record: Record) -> GateDetail:
             for each in result.thresholds
         ),
         skips=skips,
-        waived={result.id: result.waiver for result in results if result.waiver},
-        flaky=tuple(result.id for result in results if result.flaky),
+        waived={result.id: result.waiver for result in results if waived(result, record)},
+        flaky=tuple(result.id for result in results if is_flaky(result)),
     )
 
 
@@ -255,7 +259,13 @@ def _cut(result: CheckResult) -> CheckResult:
     if len(lines) > DIAGNOSIS_SHOWN:
         more = f"… and {len(lines) - DIAGNOSIS_SHOWN + 1} more lines, in the run's ledger"
         lines = (*lines[: DIAGNOSIS_SHOWN - 1], more)
-    return replace(result, findings=result.findings[:FINDINGS_SHOWN], diagnosis=lines)
+    shown, others = result.findings[:FINDINGS_SHOWN], result.findings[FINDINGS_SHOWN:]
+    waivers = {finding.waiver for finding in shown} | {""}
+    for finding in others:  # what a decision says of a waiver must not depend on what was cut
+        if finding.waiver not in waivers:
+            waivers.add(finding.waiver)
+            shown = (*shown, finding)
+    return replace(result, findings=shown, diagnosis=lines)
 
 
 def _info(statement: Statement) -> RunInfo:

@@ -14,13 +14,14 @@ from typing import TypeVar
 
 from harness.errors import UsageError, VerdictError
 from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase, Reason
-from harness.policy import decide
+from harness.policy import NOTES, decide
 from harness.profile import Profile
 from harness.verdict.info import SOURCE, RunInfo, emulated, image_check, resource_uri, rules
 from harness.verdict.refusal import Refusal, RefusedError, not_go
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import RUNS
 from harness.verdict.trust import hold_signatures
+from harness.verdict.waived import hold_waivers, holds_until, require_readable
 
 CLOCK_SKEW = timedelta(minutes=1)
 """How far the clocks of who decided and who verifies may be apart."""
@@ -62,7 +63,7 @@ class Verified:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """What its GO allows and says."""
-        return self.verdict.decided.reasons
+        return tuple(reason for reason in self.verdict.decided.reasons if reason.code not in NOTES)
 
 
 def verify(
@@ -104,7 +105,8 @@ def verify(
         )
     if verdict.decision is not Decision.GO:
         raise not_go(verdict)
-    return Verified(verdict, path, evidence, _expiry(verdict.info, profile), signers)
+    expires = holds_until(verdict, profile, _expiry(verdict.info, profile))
+    return Verified(verdict, path, evidence, expires, signers)
 
 
 def _check_question(asked: Question) -> None:
@@ -226,6 +228,7 @@ def _phase(verdict: Verdict, asked: Question) -> None:
 
 def _policy(verdict: Verdict, asked: Question) -> None:
     info = verdict.info
+    require_readable(verdict, asked.profile)
     if info.policy_digest != asked.policy_digest:
         changed = ", ".join(f"{key} ({each.source})" for key, each in info.overrides.items())
         raise RefusedError(
@@ -243,6 +246,10 @@ def _policy(verdict: Verdict, asked: Question) -> None:
             verdict,
             hint="run the gates again; a verdict is never repaired by hand",
         )
+
+
+def _waivers(verdict: Verdict, asked: Question) -> None:
+    hold_waivers(verdict, asked.profile, asked.now)
 
 
 def _expiry(info: RunInfo, profile: Profile) -> datetime:
@@ -351,6 +358,7 @@ _RULES: tuple[Callable[[Verdict, Question], None], ...] = (
     _environment,
     _phase,
     _policy,
+    _waivers,
     _age,
     _complete,
 )

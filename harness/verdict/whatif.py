@@ -85,7 +85,9 @@ def steady(record: Record) -> Record:
     return replace(
         record,
         partial=False,
-        results=tuple(replace(result, flaky=False) for result in record.results if result.gate in known),
+        results=tuple(
+            replace(result, flaky=False, attempts=()) for result in record.results if result.gate in known
+        ),
     )
 
 

@@ -106,6 +106,7 @@ def test_image_is_scanned(ecr_repository: EcrRepository, scans: Scans, check: Ch
 def test_image_has_few_findings(ecr_repository: EcrRepository, scans: Scans, check: Check) -> None:
     """The scan found no more weaknesses of each severity than the profile allows."""
     problems: list[str] = []
+    listed = True
     for image, scan in scans.of(ecr_repository):
         check.snapshot(f"scan-{image.digest[7:19]}", scan)
         if scan.status not in image_scan.DONE:
@@ -116,7 +117,9 @@ def test_image_has_few_findings(ecr_repository: EcrRepository, scans: Scans, che
             )
         for weakness in scan.found:
             text = f"{weakness.package or 'a package'} in {image.title} {weakness.about}".strip()
-            check.finding(Finding(weakness.name, text, weakness.severity))
+            counts = weakness.severity in image_scan.exceeded(ecr_repository, scan)
+            check.finding(Finding(weakness.name, text, weakness.severity, counts=counts))
+        listed = listed and image_scan.lists_all(ecr_repository, scan)
         for severity in ecr_repository.max_findings:
             check.measure(f"{severity}_findings", scan.counts.get(severity, 0), Unit.COUNT)
         problems += (
@@ -126,4 +129,5 @@ def test_image_has_few_findings(ecr_repository: EcrRepository, scans: Scans, che
         check.fail(
             f"{ecr_repository.home}, {'; '.join(problems)}",
             hint="update what is weak and build the image again, or waive a finding that does not concern it",
+            of_findings=listed,
         )

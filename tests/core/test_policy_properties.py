@@ -67,7 +67,11 @@ def proves(result: CheckResult, record: Record) -> bool:
         case Outcome.PASSED:
             return all(keeps_exactly(rule, result) for rule in result.thresholds)
         case Outcome.FAILED:
-            return result.waiver in record.policy.waivers
+            named = [each for each in record.policy.waivers if each.id == result.waiver]
+            in_time = all(
+                record.at is not None and each.created <= record.at < each.expires for each in named
+            )
+            return bool(named) and in_time and result.gate != "subject"
         case Outcome.SKIPPED:
             return True
         case _:

@@ -33,6 +33,7 @@ from records import (
     gate_of,
     one_gate,
     ran,
+    waiver,
 )
 
 # --- Completeness ----------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ def test_values_that_no_type_knows_read_as_error() -> None:
 def test_the_exit_code_of_a_session_can_only_worsen(
     code: int | None, results: list[CheckResult], expected: Decision
 ) -> None:
-    policy = replace(STAGING, max_flaky=1, waivers=("W-1",))
+    policy = replace(STAGING, max_flaky=1, waivers=(waiver("W-1", check("b").id),))
     assert decide(one_gate(*results, policy=policy, run=ran(exit_code=code))).decision is expected
 
 

@@ -30,6 +30,7 @@ from records import (
     check,
     codes,
     one_gate,
+    waiver,
 )
 
 # --- Waivers, flakes -------------------------------------------------------------------------------------------
@@ -37,15 +38,26 @@ from records import (
 
 def test_a_waived_failure_is_shown_and_go_only_where_the_policy_names_the_waiver() -> None:
     failed = check("a", FAILED, waiver="W-7")
+    known = waiver("W-7", failed.id)
     assert decide(one_gate(failed)).decision is NO_GO
-    assert decide(one_gate(failed, policy=replace(STAGING, waivers=("W-8",)))).decision is NO_GO
-    decided = decide(one_gate(failed, policy=replace(STAGING, waivers=("W-7",))))
+    assert (
+        decide(one_gate(failed, policy=replace(STAGING, waivers=(replace(known, id="W-8"),)))).decision
+        is NO_GO
+    )
+    assert (
+        decide(one_gate(failed, policy=replace(STAGING, waivers=(waiver("W-7", "unit.a.b"),)))).decision
+        is NO_GO
+    )
+    decided = decide(one_gate(failed, policy=replace(STAGING, waivers=(known,))))
     assert (decided.decision, codes(decided)) == (GO, ["waived"])
-    assert decided.reasons[0].text == "waived by W-7: a says so"
+    assert (
+        decided.reasons[0].text == "waived by W-7 (ana, until 2026-11-03 11:55 UTC: it is known): a says so"
+    )
 
 
-def test_an_empty_waiver_covers_nothing() -> None:
-    assert decide(one_gate(check("a", FAILED), policy=replace(STAGING, waivers=("",)))).decision is NO_GO
+def test_a_failure_that_names_no_waiver_is_not_waived() -> None:
+    known = waiver("W-7", check("a").id)
+    assert decide(one_gate(check("a", FAILED), policy=replace(STAGING, waivers=(known,)))).decision is NO_GO
 
 
 @pytest.mark.parametrize(
@@ -57,7 +69,7 @@ def test_an_empty_waiver_covers_nothing() -> None:
     ],
 )
 def test_only_failures_can_be_waived(outcome: Outcome, cause: Cause | None, expected: Decision) -> None:
-    policy = replace(STAGING, waivers=("W-7",))
+    policy = replace(STAGING, waivers=(waiver("W-7", check("a").id),))
     assert decide(one_gate(check("a", outcome, cause, waiver="W-7"), policy=policy)).decision is expected
 
 

@@ -46,6 +46,7 @@ from harness.verdict.reading import encode
 from harness.verdict.statement import build
 from harness.verdict.store import FILE, folder_of, run_folder, write_atomic
 from load_parts import MS, run_of
+from records import waiver
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 OWN = "load.scenarios.keeps_its_rules[api]"
@@ -126,12 +127,23 @@ class Store:
         }
         known = RunInfo(**{**given, **info}).ended(NOW + timedelta(minutes=minutes + 1), 86400.0)
         record = Record(
-            replace(rules(where), waivers=("w1",)),
+            replace(
+                rules(where),
+                waivers=(
+                    waiver(
+                        "w1",
+                        "load.baseline.keeps_its_baseline[api]",
+                        created=NOW - timedelta(days=3),
+                        expires=NOW + timedelta(days=3),
+                    ),
+                ),
+            ),
             (ExpectedGate("load", 1),),
             (),
             (GateRun("load", SessionEnd.COMPLETED),),
             results,
             partial=known.partial,
+            at=known.started,
         )
         write_atomic(folder / FILE, encode(build(known, record, decide(record))))
         return folder

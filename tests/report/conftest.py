@@ -34,8 +34,16 @@ from harness.model import (
 from harness.policy import decide
 from harness.threshold import parse
 from harness.verdict.info import Override, RunInfo
+from records import waiver
 
 START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+TIMES = {"created": START - timedelta(days=1), "expires": START + timedelta(days=30)}
+WAIVER = waiver(
+    "W-7", finding="B602", path="apps/api/run.py", owner="ana", reason="only build scripts", **TIMES
+)
+OVER = waiver("W-2", "unit.unit.coverage", **{**TIMES, "expires": START})
+UNUSED = waiver("W-3", "security.own.never_fails", **TIMES)
+BROAD = waiver("W-4", "load.load.thresholds[*]", **TIMES)
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 SKIPS = {
     Cause.ABSENT: Decision.GO,
@@ -227,11 +235,12 @@ def bad_record(folder: Path | None = None) -> Record:
         ExpectedCheck("load.load.thresholds[api-health]", "load"),
     ]
     return Record(
-        Policy(SKIPS, max_flaky=1, waivers=("W-7",)),
+        Policy(SKIPS, max_flaky=1, waivers=(OVER, UNUSED, BROAD, WAIVER)),
         GATES,
         tuple(expected),
         (*RUNS, GateRun("load", SessionEnd.BLOCKED, root="unit")),
         results,
+        at=START,
     )
 
 
@@ -371,9 +380,19 @@ def _runs(draw: st.DrawFn) -> Run:
         )
         results = [*passes, *(skips if draw(st.booleans()) else ())]
         runs = tuple(GateRun(name, SessionEnd.COMPLETED) for name in names)
-    policy = Policy(SKIPS, max_flaky=draw(st.integers(0, 2)), waivers=draw(st.sampled_from([(), ("W-1",)])))
+    policy = Policy(
+        SKIPS,
+        max_flaky=draw(st.integers(0, 2)),
+        waivers=draw(st.sampled_from([(), (waiver("W-1", "unit.m.c", **TIMES),)])),
+    )
     record = Record(
-        policy, expected, checks, runs, tuple(results), partial=draw(st.booleans()) and draw(st.booleans())
+        policy,
+        expected,
+        checks,
+        runs,
+        tuple(results),
+        partial=draw(st.booleans()) and draw(st.booleans()),
+        at=START,
     )
     return Run(run_info(finished=draw(st.booleans())), record, decide(record))
 

@@ -74,7 +74,10 @@ def test_flaky_waived_and_caused(bad: Any, tmp_path: Path) -> None:
     assert retried["statusDetails"]["flaky"] is True
     assert [step["status"] for step in retried["steps"]] == ["failed", "passed"]
     waived = found["security.bandit.findings"]["statusDetails"]
-    assert (waived["known"], waived["message"]) == (True, "waived: by W-7: 1 finding of severity HIGH")
+    assert (waived["known"], waived["message"]) == (
+        True,
+        "waived: by W-7 (ana, until 2026-03-31 09:30 UTC: only build scripts): 1 finding of severity HIGH",
+    )
     assert labels(found["security.safety.advisories"], "tag") == ["inconclusive", "unavailable"]
 
 

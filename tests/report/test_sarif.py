@@ -40,7 +40,10 @@ def test_findings_of_a_bad_run(bad: Any, tmp_path: Path) -> None:
         }
     ]
     assert bandit["suppressions"] == [
-        {"kind": "external", "justification": "by W-7: 1 finding of severity HIGH"}
+        {
+            "kind": "external",
+            "justification": "by W-7 (ana, until 2026-03-31 09:30 UTC: only build scripts): 1 finding of severity HIGH",
+        }
     ]
     rule = run["tool"]["driver"]["rules"][bandit["ruleIndex"]]
     assert rule["id"] == "B602"

@@ -86,17 +86,18 @@ class Release:
             expected,
             tuple(GateRun(gate.name, SessionEnd.COMPLETED) for gate in gates),
             tuple(_result(check.id, check.gate, check.id in failing, cause) for check in expected),
+            at=info.started,
         )
         folder = folder_of(self.root / "reports", "mine", Phase.PRE_DEPLOY)
         publish(folder, encode(placeholder(info)), info.run_id, start=True)
         own = run_folder(folder, info.run_id)
-        self._write_ledger(own / ledger.NAME, record)
+        self._write_ledger(own / ledger.NAME, record, info.started)
         if ended:
             over = info.ended(now, profile.policy.max_age)
             publish(folder, encode(build(over, record, decide(record))), info.run_id)
         return own
 
-    def _write_ledger(self, path: Path, record: Record) -> None:
+    def _write_ledger(self, path: Path, record: Record, started: datetime) -> None:
         from harness.codec import dump
 
         ledger.append(
@@ -106,6 +107,7 @@ class Release:
             gates=[dump(gate) for gate in record.gates],
             checks=[dump(check) for check in record.checks],
             partial=False,
+            started=started.isoformat(),
         )
         for result in record.results:
             ledger.append(path, "check", result=dump(result))
