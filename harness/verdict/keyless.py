@@ -93,20 +93,16 @@ def verify(message: bytes, bundle: bytes, *, identity: str, issuer: str) -> bool
         ToolError: Sigstore's keys are not here.
     """
     require_extra()
-    from sigstore.errors import VerificationError
-    from sigstore.models import Bundle, InvalidBundle
-    from sigstore.verify.policy import Identity
+    from sigstore.models import Bundle
+    from sigstore.verify.policy import AllOf, Identity, OIDCIssuerV2
 
-    verifier = _verifier()
+    verifier, who = _verifier(), AllOf([Identity(identity=identity), OIDCIssuerV2(issuer)])
     try:
-        if canonical(json.loads(bundle)) != bundle:
-            return False
-        verifier.verify_artifact(
-            message, Bundle.from_json(bundle), Identity(identity=identity, issuer=issuer)
-        )
-    except (VerificationError, InvalidBundle, ValueError):
+        read = Bundle.from_json(bundle)
+        verifier.verify_artifact(message, read, who)
+        return canonical(json.loads(read.to_json())) == bundle
+    except Exception:  # noqa: BLE001 - whatever parsers of certificates and logs raise of forged bytes: it does not hold
         return False
-    return True
 
 
 def _verifier() -> "Verifier":
