@@ -114,7 +114,7 @@ def _notes(waiver: Waiver, profiles: dict[str, Profile], now: datetime) -> Itera
     if waiver.check:
         expected = _expected(profiles[name] for name in waiver.environments if name in profiles)
         if not any(names_check(waiver, each.id) for each in expected):
-            near = meaning(waiver.check, [each.id for each in expected])
+            near = meaning(waiver.check, sorted({each.id for each in expected}))
             yield f"{waiver.id}: no profile of its scope expects {waiver.check}" + (
                 f"; {near}" if near else ""
             )

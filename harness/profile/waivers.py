@@ -91,7 +91,8 @@ def read_waivers(
         return broken(f"is no valid TOML: {str(error)[:200] or type(error).__name__}")
     found = _Reader(path.name, find_lines(text.replace("\r\n", "\n")), days, tuple(environments), now)
     waivers = found.read(values)
-    return WaiverFile(path, () if found.problems else waivers, tuple(found.problems))
+    in_order = sorted(found.problems, key=lambda each: int(each.source.rpartition(":")[2] or 0))
+    return WaiverFile(path, () if in_order else waivers, tuple(in_order))
 
 
 class _Reader:
@@ -125,11 +126,9 @@ class _Reader:
 
     def _wrong(self, path: paths.Path, text: str) -> None:
         line = next(
-            (self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), 0
+            (self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), 1
         )
-        self.problems.append(
-            Problem(f"{self._label}:{line}" if line else self._label, paths.dotted(path), text)
-        )
+        self.problems.append(Problem(f"{self._label}:{line}", paths.dotted(path), text))
 
     def _known_keys(self, path: paths.Path, table: Mapping[str, Any], known: Sequence[str]) -> None:
         for key in table:

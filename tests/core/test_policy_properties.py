@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from harness.model import (
+    Attempt,
     Cause,
     CheckResult,
     Decision,
@@ -24,7 +25,7 @@ from harness.model import (
     ThresholdResult,
 )
 from harness.policy import SEVERITY, decide
-from strategies import planned_records, records, results, spoilt_records, wild_records
+from strategies import OVER, WAIVERS, planned_records, records, results, spoilt_records, wild_records
 
 DEPTHS = (50, pytest.param(600, marks=pytest.mark.slow))
 each_depth = pytest.mark.parametrize("examples", DEPTHS)
@@ -299,3 +300,92 @@ def test_the_decision_is_the_gravest_of_its_reasons_and_of_its_gates(examples: i
         assert {gate.gate for gate in decided.gates} == {gate.name for gate in record.gates}
 
     hold(examples, prop, records())
+
+
+# --- Waivers and retries only ever excuse what they name -------------------------------------------------------
+
+
+@each_depth
+def test_a_waiver_more_changes_only_what_it_covers(examples: int) -> None:
+    def prop(record: Record, data: st.DataObject) -> None:
+        added = data.draw(st.sampled_from(WAIVERS))
+        fewer = tuple(each for each in record.policy.waivers if each.id != added.id)
+        less = replace(record, policy=replace(record.policy, waivers=fewer))
+        more = replace(record, policy=replace(record.policy, waivers=(*fewer, added)))
+        excused = [
+            reason for reason in decide(less).reasons if reason not in decide(more).reasons and reason.check
+        ]
+        assert {reason.check for reason in excused} <= {added.check}
+        assert all(reason.code == "failed" for reason in excused)
+
+    hold(examples, prop, planned_records(), st.data())
+
+
+@each_depth
+def test_a_waiver_that_is_over_changes_no_decision(examples: int) -> None:
+    def prop(record: Record, data: st.DataObject) -> None:
+        over = data.draw(st.lists(st.sampled_from(OVER), unique=True))
+        none = replace(record, policy=replace(record.policy, waivers=()))
+        assert severity(replace(record, policy=replace(record.policy, waivers=tuple(over)))) == severity(none)
+        assert severity(replace(record, at=None)) == severity(none)
+
+    hold(examples, prop, planned_records(), st.data())
+
+
+@each_depth
+def test_a_malformed_file_of_waivers_is_an_error_whatever_ran(examples: int) -> None:
+    def prop(record: Record) -> None:
+        broken = replace(
+            record, policy=replace(record.policy, waivers_problem="waivers.toml:3: id: is missing")
+        )
+        assert decide(broken).decision is Decision.ERROR
+
+    hold(examples, prop, records())
+
+
+@each_depth
+def test_flakes_beyond_their_budget_are_never_go(examples: int) -> None:
+    def prop(record: Record, data: st.DataObject) -> None:
+        passes = [r for r in record.results if r.outcome is Outcome.PASSED]
+        assume(passes)
+        tried = {r.id for r in data.draw(st.lists(st.sampled_from(passes), min_size=1, max_size=3))}
+        attempts = (Attempt(Outcome.FAILED, "not yet", 1.0), Attempt(Outcome.PASSED, "", 1.0))
+        flaky = tuple(replace(r, attempts=attempts) if r.id in tried else r for r in record.results)
+        budget = data.draw(st.integers(0, len(tried) - 1))
+        policy = replace(record.policy, max_flaky=budget)
+        assert severity(replace(record, results=flaky, policy=policy)) >= SEVERITY[Decision.NO_GO]
+
+    hold(examples, prop, planned_records(), st.data())
+
+
+@each_depth
+def test_what_was_not_a_failure_is_never_tried_into_a_pass(examples: int) -> None:
+    def prop(record: Record, data: st.DataObject) -> None:
+        assume(record.results)
+        place = data.draw(st.integers(0, len(record.results) - 1))
+        outcome = data.draw(st.sampled_from((Outcome.SKIPPED, Outcome.INCONCLUSIVE, Outcome.PASSED)))
+        last = data.draw(st.sampled_from(Outcome))
+        tried = (Attempt(outcome, "gone", 1.0), Attempt(last, "", 1.0))
+        changed = list(record.results)
+        changed[place] = replace(changed[place], attempts=tried)
+        policy = replace(record.policy, max_flaky=99)
+        assert decide(replace(record, results=tuple(changed), policy=policy)).decision is Decision.ERROR
+
+    hold(examples, prop, planned_records(), st.data())
+
+
+@each_depth
+def test_a_failure_is_never_tried_into_a_skip(examples: int) -> None:
+    def prop(record: Record, data: st.DataObject) -> None:
+        soft = [
+            n for n, r in enumerate(record.results) if r.outcome in (Outcome.SKIPPED, Outcome.INCONCLUSIVE)
+        ]
+        assume(soft)
+        place = data.draw(st.sampled_from(soft))
+        result = record.results[place]
+        tried = (Attempt(Outcome.FAILED, "broken", 1.0), Attempt(result.outcome, "gone", 1.0))
+        changed = list(record.results)
+        changed[place] = replace(result, attempts=tried)
+        assert decide(replace(record, results=tuple(changed))).decision is Decision.ERROR
+
+    hold(examples, prop, planned_records(), st.data())

@@ -25,6 +25,7 @@ from records import (
     INCONCLUSIVE,
     NO_GO,
     PASSED,
+    RAN,
     SKIPPED,
     STAGING,
     check,
@@ -87,6 +88,53 @@ def test_flakes_are_told_and_held_to_their_budget(budget: int, expected: Decisio
     assert decided.reasons[0].text.startswith(
         "2 checks passed only when tried again (integration.suite.a, integration.suite.b)"
     )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "expected", "code"),
+    [
+        (PASSED, (FAILED, BROKE, PASSED), GO, "flaky"),
+        (FAILED, (FAILED, BROKE), NO_GO, "failed"),
+        (BROKE, (BROKE, FAILED), ERROR, "error"),
+        (FAILED, (FAILED, SKIPPED), NO_GO, "failed"),
+        (FAILED, (FAILED,), NO_GO, "failed"),
+        (FAILED, (FAILED, PASSED), ERROR, "inconsistent"),
+        (FAILED, (PASSED,), ERROR, "inconsistent"),
+        (PASSED, (FAILED, FAILED), ERROR, "inconsistent"),
+        (PASSED, (SKIPPED, PASSED), ERROR, "inconsistent"),
+        (SKIPPED, (FAILED, SKIPPED), ERROR, "inconsistent"),
+        (EMPTY, (BROKE, EMPTY), ERROR, "inconsistent"),
+    ],
+)
+def test_attempts_and_result_must_fit(
+    outcome: Outcome, attempts: tuple[Outcome, ...], expected: Decision, code: str
+) -> None:
+    causes = {SKIPPED: Cause.ABSENT, EMPTY: Cause.INVALID_RUN}
+    tried = check(
+        "a", outcome, causes.get(outcome), attempts=tuple(Attempt(each, "so", 1.0) for each in attempts)
+    )
+    decided = decide(one_gate(tried, check("b"), policy=replace(STAGING, max_flaky=1)))
+    assert (decided.decision, codes(decided)[0]) == (expected, code)
+
+
+def test_the_waivers_of_a_profile_are_told_where_somebody_should_look() -> None:
+    policy = replace(
+        STAGING,
+        waivers=(
+            waiver("W-1", check("a").id, expires=RAN),
+            waiver("W-2", check("a").id),
+            waiver("W-3", "integration.suite.c[*]"),
+            waiver("W-4", "load.a.b"),
+        ),
+    )
+    decided = decide(one_gate(check("a"), policy=policy))
+    told = [(each.code, each.text.split()[1], each.decision) for each in decided.reasons]
+    assert told == [
+        ("waiver_expired", "W-1", GO),
+        ("waiver_unused", "W-2", GO),
+        ("waiver_unused", "W-3", GO),
+        ("waiver_broad", "W-3", GO),
+    ]
 
 
 # --- Thresholds are held anew ----------------------------------------------------------------------------------
