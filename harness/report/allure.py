@@ -20,7 +20,7 @@ from harness.model import CheckResult, Decided, Decision, Evidence, Record, Thre
 from harness.report import load
 from harness.report.files import inside, write_folder
 from harness.report.svg import standalone
-from harness.report.text import bounded, clean, one_line
+from harness.report.text import bounded, clean, finding_line, one_line
 from harness.report.view import Case, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
@@ -120,14 +120,7 @@ class _Writer:
         for count, attempt in enumerate(seen.attempts, 1):
             name = f"attempt {count}: {attempt.outcome} {attempt.reason}".rstrip()
             result.steps.append(self._step(name, "passed" if attempt.outcome == "passed" else "failed"))
-        findings = tuple(
-            " ".join(
-                part
-                for part in (f"{f.path}:{f.line}" if f.path else "", f.rule, f.severity, f.message)
-                if part
-            )
-            for f in seen.findings
-        )
+        findings = tuple(map(finding_line, seen.findings))
         for name, lines in (("findings", findings), ("diagnosis", seen.diagnosis)):
             if lines:
                 text = "\n".join(bounded(lines, _LINES))

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from harness.model import Decided, Reason, Record, ThresholdResult
 from harness.report import load
 from harness.report.files import write
-from harness.report.text import bounded, clean, counts, one_line, plural, seconds
+from harness.report.text import bounded, clean, counts, finding_line, one_line, plural, seconds
 from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
@@ -167,12 +167,7 @@ def _details(case: Case) -> list[str]:
     result = case.result
     if result is None or not (result.findings or result.diagnosis):
         return []
-    found = tuple(
-        " ".join(
-            part for part in (f"{f.path}:{f.line}" if f.path else "", f.rule, f.severity, f.message) if part
-        )
-        for f in result.findings
-    )
+    found = tuple(map(finding_line, result.findings))
     lines = bounded((*found, *result.diagnosis), _LINES, _WIDTH)
     return ["", f"<details><summary>{code(case.id)}: details</summary>", "", *block(lines), "", "</details>"]
 

@@ -13,7 +13,7 @@ from harness.report.captions import unbroken
 from harness.report.files import inside, write
 from harness.report.html import Html, el, join, table
 from harness.report.svg import stylesheet
-from harness.report.text import bounded, counts, plural, seconds
+from harness.report.text import bounded, counts, finding_line, plural, seconds
 from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
@@ -212,12 +212,7 @@ def _problem(group: FailureGroup) -> Html:
         title = f"The same reason: {plural(len(group.also), 'further check')}"
         names = el("ul", *(el("li", other.id) for other in group.also))
         parts.append(el("details", el("summary", title), names))
-    findings = tuple(
-        " ".join(
-            part for part in (f"{f.path}:{f.line}" if f.path else "", f.rule, f.severity, f.message) if part
-        )
-        for f in (result.findings if result else ())
-    )
+    findings = tuple(map(finding_line, result.findings if result else ()))
     for name, lines in (("finding", findings), ("line of diagnosis", result.diagnosis if result else ())):
         if lines:
             title = plural(len(lines), name, "lines of diagnosis" if name != "finding" else "")

@@ -256,9 +256,9 @@ class _Page:
         if case.result is None:
             return []
         findings = tuple(
-            f"{f.path}:{f.line}  {f.rule}  {one_line(f.message)}"
-            if f.path
-            else f"{f.rule}  {one_line(f.message)}"
+            (f"{f.path}:{f.line}  " if f.path else "")
+            + f"{f.rule}  {one_line(f.message)}"
+            + (f"  (waived by {f.waiver})" if f.waiver else "")
             for f in case.result.findings
         )
         lines = [*bounded(findings, _FINDINGS), *bounded(case.result.diagnosis, _DIAGNOSIS)]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from harness.masking import mask
-from harness.model import Decision, Outcome
+from harness.model import Decision, Finding, Outcome
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _FORBIDDEN = re.compile(
@@ -79,3 +79,10 @@ def counts(figures: Mapping[str, int]) -> str:
     """The figures of a gate in words, without the zeros: ``41 passed, 1 failed``."""
     parts = [f"{figures[key]:,} {word}" for key, word in COUNTS if figures.get(key)]
     return ", ".join(parts) or "no checks"
+
+
+def finding_line(finding: Finding) -> str:
+    """A finding in one line: its place, what it is, and the waiver that covers it."""
+    place = f"{finding.path}:{finding.line}" if finding.path else ""
+    waived = f"(waived by {finding.waiver})" if finding.waiver else ""
+    return " ".join(part for part in (place, finding.rule, finding.severity, finding.message, waived) if part)

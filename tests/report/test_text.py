@@ -3,7 +3,8 @@
 import pytest
 
 from harness.masking import register
-from harness.report.text import bounded, clean, counts, one_line, plural, seconds
+from harness.model import Finding
+from harness.report.text import bounded, clean, counts, finding_line, one_line, plural, seconds
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,9 @@ def test_counts_and_plural() -> None:
         "2 checks",
         "2 entries",
     )
+
+
+def test_a_finding_is_told_in_one_line_with_its_waiver() -> None:
+    plain = Finding("B324", "md5", "high", "apps/etag.py", 3)
+    assert finding_line(plain) == "apps/etag.py:3 B324 high md5"
+    assert finding_line(Finding("CVE-1", "old", waiver="W-7")) == "CVE-1 old (waived by W-7)"

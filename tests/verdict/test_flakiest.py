@@ -23,11 +23,12 @@ def run(case: Any, number: int, **changes: Mapping[str, Any]) -> Verdict:
 
 def test_the_highest_rate_comes_first_with_runs_failures_and_the_last_time(case: Any) -> None:
     failed: Mapping[str, Any] = {"outcome": Outcome.FAILED, "reason": "no"}
+    again: Mapping[str, Any] = {"attempts": TRIED}
     gone: Mapping[str, Any] = {"outcome": Outcome.SKIPPED, "reason": "gone", "cause": Cause.ABSENT}
     verdicts = [
-        run(case, 1, **{TESTS: {"attempts": TRIED}, BAR: gone}),
+        run(case, 1, **{TESTS: again, BAR: gone}),
         run(case, 3, **{TESTS: failed}),
-        run(case, 2, **{TESTS: {"attempts": TRIED}, BAR: {"flaky": True}}),
+        run(case, 2, **{TESTS: again, BAR: {"flaky": True}}),
         run(case, 4),
     ]
     start = case.info.started
