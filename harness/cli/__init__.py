@@ -38,6 +38,8 @@ COMMANDS: dict[str, Command] = {
         Command("verify", "harness.cli.verify:verify"),
         Command("guard", "harness.cli.guard:guard"),
         Command("explain", "harness.cli.explain:explain"),
+        Command("bundle", "harness.cli.bundle:bundle"),
+        Command("verdicts", "harness.cli.verdicts:app", group=True),
         Command("profile", "harness.cli.profile:app", group=True),
         Command("waivers", "harness.cli.waivers:app", group=True),
         Command("keys", "harness.cli.keys:app", group=True),

@@ -14,7 +14,9 @@ from harness.cli.verify import (
     ProfileName,
     Profiles,
     RequireEvidence,
+    RunId,
     Source,
+    Store,
     ask,
     print_accepted,
     print_refusal,
@@ -33,6 +35,8 @@ def guard(
     verdict: File = None,
     profiles: Profiles = "profiles",
     require_evidence: RequireEvidence = False,
+    store: Store = "",
+    run: RunId = "",
 ) -> int:
     """Verify the verdict and, only on GO, run the command in this process's place; its exit code is then the answer.
 
@@ -47,6 +51,8 @@ def guard(
             file=verdict,
             profiles=profiles,
             require_evidence=require_evidence,
+            store=store,
+            run=run,
         )
     except VerdictError as error:
         print_refusal(error, as_json=False)

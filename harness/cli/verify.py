@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,8 +41,19 @@ File = Annotated[
     typer.Option(
         "--verdict",
         metavar="FILE",
-        help="The verdict; default: reports/<profile>/<phase>/verdict.intoto.json.",
+        help="The verdict, or a bundle of it; default: reports/<profile>/<phase>/verdict.intoto.json.",
     ),
+]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="URI",
+        help="Where verdicts are kept: s3://bucket/prefix or a folder; default: the profile's [store].",
+    ),
+]
+RunId = Annotated[
+    str, typer.Option("--run", metavar="RUN", help="This run of the store, if it is still the newest.")
 ]
 RequireEvidence = Annotated[
     bool, typer.Option("--require-evidence", help="Refuse when a file of evidence is not there.")
@@ -58,6 +70,8 @@ def verify(
     profiles: Profiles = "profiles",
     require_evidence: RequireEvidence = False,
     as_json: AsJson = False,
+    store: Store = "",
+    run: RunId = "",
 ) -> int:
     """Accept or refuse the verdict for exactly what is about to be deployed. Only exit code 0 lets a deploy go on.
 
@@ -72,6 +86,8 @@ def verify(
             file=verdict,
             profiles=profiles,
             require_evidence=require_evidence,
+            store=store,
+            run=run,
         )
     except GonogoError as error:
         if not as_json and not isinstance(error, VerdictError):
@@ -94,32 +110,38 @@ def ask(
     file: Path | None,
     profiles: str,
     require_evidence: bool,
+    store: str = "",
+    run: str = "",
 ) -> "Verified":
-    """Hold the verdict on file against the profile as its files say it, this moment, and what is to be deployed.
+    """Hold the verdict on file, or in a store, against the profile as its files say it, this moment, and what is to be
+    deployed.
 
     Raises:
         GonogoError: refused, or asked wrongly.
     """
     from harness.gates import plan
     from harness.profile.digest import policy_digest, policy_document
+    from harness.verdict.origin import verdict_from
     from harness.verdict.verify import verify as verify_verdict
 
     when = read_phase(phase)
     subjects = read_images(images)
     environment = load(profile, profiles)
     gates, checks = plan(environment, when)
-    return verify_verdict(
-        file or stored(environment, when),
-        profile=environment,
-        gates=gates,
-        checks=checks,
-        policy_digest=policy_digest(policy_document(environment, gates, checks)),
-        phase=when,
-        subjects=subjects,
-        source=source,
-        now=datetime.now(UTC),
-        require_evidence=require_evidence,
-    )
+    with verdict_from(environment, when, file=file, store=store, run=run) as origin:
+        verified = verify_verdict(
+            origin.path,
+            profile=environment,
+            gates=gates,
+            checks=checks,
+            policy_digest=policy_digest(policy_document(environment, gates, checks)),
+            phase=when,
+            subjects=subjects,
+            source=source,
+            now=datetime.now(UTC),
+            require_evidence=require_evidence,
+        )
+    return replace(verified, origin=origin.name)
 
 
 def load(name: str, profiles: str) -> "Profile":
@@ -249,7 +271,7 @@ def _accepted(verified: "Verified") -> dict[str, Any]:
         "expires": _time(verified.expires),
         "signers": list(verified.signers),
         "evidence_checked": verified.evidence,
-        "verdict": str(verified.path),
+        "verdict": verified.origin,
         "sha256": verified.verdict.sha256,
     }
 

@@ -59,6 +59,8 @@ class Verified:
     expires: datetime
     signers: tuple[str, ...] = ()
     """Whose signatures the profile demanded and found; none where it demands none."""
+    origin: str = ""
+    """Where it came from, where that is not `path`: a store."""
 
     @property
     def reasons(self) -> tuple[Reason, ...]:

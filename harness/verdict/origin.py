@@ -1,0 +1,146 @@
+"""Where the verdict comes from that is verified: a file, a bundle, or a store, which also says whether it is the newest.
+
+A profile that has a store is always held against it: whoever brings a file or a bundle along may bring one that a
+later run has replaced.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import GonogoError, ProfileError, UsageError, VerdictError
+from harness.model import Phase
+from harness.profile import Profile
+from harness.verdict.refusal import Refusal
+from harness.verdict.store import FILE, folder_of
+from harness.verdict.verify import read_verdict
+
+if TYPE_CHECKING:
+    from harness.verdict.stores import VerdictStore
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A verdict on file, beside it its records and evidence; `name` is what it is called, also when the file is gone."""
+
+    path: Path
+    name: str
+
+
+@contextmanager
+def verdict_from(
+    profile: Profile, phase: Phase, *, file: Path | None = None, store: str = "", run: str = ""
+) -> Iterator[Origin]:
+    """The verdict that is to be verified, for the length of a block.
+
+    With a store (asked for, or the profile's), its newest verdict; or `run`, or the one in `file`, which must be it.
+
+    Raises:
+        VerdictError: it cannot be had (``missing``, ``bundle``, ``store``…), or is not the newest (``superseded``).
+        UsageError: asked wrongly.
+    """
+    with ExitStack() as stack:
+        path = file or folder_of(Path(profile.reports.path), profile.name, phase) / FILE
+        name = str(path)
+        if file is not None and _is_gzip(file):
+            from harness.verdict.bundle import opened
+
+            path = stack.enter_context(opened(file))
+        if profile.store.uri or store:
+            newest = _Newest(profile, phase, store)
+            if file is not None and run:
+                raise UsageError("--run and --verdict name two verdicts", hint="give one of them")
+            if file is None:
+                path, name = stack.enter_context(newest.fetched(run))
+            else:
+                newest.require(path, read_verdict(path).info.run_id)
+        elif run:
+            raise UsageError("--run names a run of a store", hint="give --store as well")
+        yield Origin(path, name)
+
+
+def _is_gzip(path: Path) -> bool:
+    from harness.verdict.bundle import is_bundle
+
+    return is_bundle(path)
+
+
+class _Newest:
+    """A store, asked for the newest verdict of one profile and phase."""
+
+    def __init__(self, profile: Profile, phase: Phase, asked: str) -> None:
+        from harness.verdict.stores import Series, chosen, open_store
+
+        config = chosen(profile, asked)
+        assert config is not None  # noqa: S101 - the caller has one of the two
+        self._store: VerdictStore = open_store(config, region=profile.aws.region)
+        self._series: Series = Series(profile.name, phase)
+
+    @contextmanager
+    def fetched(self, run: str) -> Iterator[tuple[Path, str]]:
+        """A run's verdict, records and evidence, or the newest run's; with its name."""
+        import tempfile
+
+        from harness.verdict.object_store import run_of
+
+        with tempfile.TemporaryDirectory(prefix="gonogo-") as folder:
+            with self._asking():
+                newest = self._latest()
+                run_id = run or run_of(newest)
+                name = f"{self._store.uri}/{self._series} run {run_id}"
+                if not run_id:
+                    raise VerdictError(
+                        Refusal.UNREADABLE.value,
+                        f"{self._store.uri}: the newest verdict of {self._series} is damaged",
+                        hint="run the gates again",
+                    )
+                path = self._store.fetch(self._series, run_id, Path(folder)) / FILE
+            self.require(path, run_id, newest)
+            yield path, name
+
+    def require(self, path: Path, run_id: str, newest: bytes = b"") -> None:
+        """Refuse the verdict at `path` unless it is the newest.
+
+        Raises:
+            VerdictError: ``superseded``, or what was met instead.
+        """
+        from harness.verdict.object_store import run_of
+        from harness.verdict.stores import same_verdict
+
+        with self._asking():
+            newest = newest or self._latest()
+        if same_verdict(newest, path.read_bytes()):
+            return
+        later = run_of(newest)
+        what = (
+            f"a later run has begun, {later or 'whose verdict is damaged'}"
+            if later != run_id
+            else "the store holds something else of it: its run has not finished there"
+        )
+        raise VerdictError(
+            Refusal.SUPERSEDED.value,
+            f"run {run_id} is not the newest of {self._series} in {self._store.uri}: {what}",
+            hint="verify the newest verdict: leave out --run and --verdict",
+        )
+
+    def _latest(self) -> bytes:
+        found = self._store.latest(self._series)
+        if found is None:
+            raise VerdictError(
+                Refusal.MISSING.value,
+                f"{self._store.uri}: there is no verdict of {self._series}",
+                hint="run the gates first: gonogo gate",
+            )
+        return found
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """What a store met instead of an answer is a reason of its own: nothing is known of the verdict."""
+        try:
+            yield
+        except (VerdictError, UsageError, ProfileError):
+            raise
+        except GonogoError as error:
+            raise VerdictError(Refusal.STORE.value, error.message, hint=error.hint) from error

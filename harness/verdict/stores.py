@@ -1,0 +1,334 @@
+"""Where verdicts are kept: one interface, a folder of this machine or an S3 bucket behind it.
+
+A *series* is the runs of one profile and phase. Each run has a verdict of its own, which is written once; one run is
+the newest, the one that *began* last, and its verdict (PENDING until it is over) is what a deploy step is given.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from harness.errors import GonogoError, UsageError, VerdictError
+from harness.model import Evidence, Phase
+from harness.profile import Profile
+from harness.profile.schema import StoreConfig
+from harness.verdict import store as folders
+from harness.verdict.envelope import payload_of
+from harness.verdict.refusal import Refusal
+from harness.verdict.statement import Verdict, parse
+from harness.verdict.store import FILE, StoreError
+
+RECORDS = "records"
+LARGEST = 64_000_000
+"""Bytes of the largest verdict or record that is read."""
+_FILE = "file://"
+_S3 = "s3://"
+
+
+@dataclass(frozen=True, order=True)
+class Series:
+    """The runs of one profile and phase."""
+
+    profile: str
+    phase: Phase
+
+    def __str__(self) -> str:
+        return f"{self.profile}/{self.phase.value}"
+
+
+class VerdictStore(Protocol):
+    """What a store can do. Nothing in it is ever overwritten but the newest verdict, and that only by the rule.
+
+    Every method raises a `GonogoError` (a `StoreError`, or the fault that was met) where it could not be done.
+    """
+
+    @property
+    def uri(self) -> str:
+        """How it is called in messages and on the command line."""
+
+    def begin(self, series: Series, run_id: str, placeholder: bytes) -> None:
+        """Make a run the newest, with its PENDING verdict."""
+
+    def finish(self, series: Series, run_id: str, raw: bytes, folder: Path | None = None) -> bool:
+        """Keep a run's verdict, after the evidence in `folder` that it names. Says whether it is the newest.
+
+        What is kept already with the same bytes is not sent again; with other bytes it is an error.
+        """
+
+    def attach(self, series: Series, run_id: str, kind: str, raw: bytes) -> str:
+        """Keep a record (``approval``…) beside a run's verdict; returns its name, ``approval-1.intoto.json``."""
+
+    def latest(self, series: Series) -> bytes | None:
+        """The newest run's verdict."""
+
+    def series(self) -> tuple[Series, ...]:
+        """Of which profiles and phases there are runs."""
+
+    def runs(self, series: Series) -> tuple[str, ...]:
+        """The ids of the runs that are kept, the last first: an id begins with the time the run began."""
+
+    def verdict(self, series: Series, run_id: str) -> bytes | None:
+        """One run's verdict, or its placeholder."""
+
+    def records(self, series: Series, run_id: str) -> tuple[str, ...]:
+        """The names of a run's records."""
+
+    def fetch(self, series: Series, run_id: str, into: Path) -> Path:
+        """Copy a run's verdict, records and evidence to a folder ``into/<run-id>``, which is returned."""
+
+
+class FolderStore:
+    """The folder store of `harness.verdict.store`; `root` is a reports folder, or a share laid out like one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def uri(self) -> str:
+        """``file:///…``."""
+        return self.root.resolve().as_uri()
+
+    def begin(self, series: Series, run_id: str, placeholder: bytes) -> None:
+        """Make a run the newest, with its PENDING verdict."""
+        folders.publish(self._home(series), placeholder, run_id, start=True)
+
+    def finish(self, series: Series, run_id: str, raw: bytes, folder: Path | None = None) -> bool:
+        """Keep a run's verdict, after the evidence in `folder` that it names."""
+        verdict = parse(raw)
+        own = self._run(series, run_id)
+        if folder is not None and folder.resolve() != own.resolve():
+            for each in evidence_of(verdict):
+                _copy(folder / each.path, own / each.path)
+        kept = own / FILE
+        if kept.is_file() and kept.read_bytes() != raw and not _is_placeholder(kept):
+            raise StoreError(
+                f"{kept}: run {run_id} has another verdict there",
+                hint="a verdict is never replaced; run the gates again",
+            )
+        return folders.publish(self._home(series), raw, run_id)
+
+    def attach(self, series: Series, run_id: str, kind: str, raw: bytes) -> str:
+        """Keep a record beside a run's verdict, under the first number that is free."""
+        _require(self.verdict(series, run_id), self.uri, run_id)
+        folder = self._run(series, run_id) / RECORDS
+        temporary = folder / f".writing-{secrets.token_hex(8)}"
+        try:
+            folders.write_atomic(temporary, raw)
+            try:
+                for number in count(1):
+                    with suppress(FileExistsError):
+                        target = folder / record_name(kind, number)
+                        os.link(temporary, target)  # unlike a rename, it replaces nothing
+                        return target.name
+            finally:
+                temporary.unlink()
+        except OSError as error:
+            raise StoreError(
+                f"{folder}: the {kind} could not be written: {error.strerror}", hint="make room"
+            ) from error
+        raise AssertionError
+
+    def latest(self, series: Series) -> bytes | None:
+        """The newest run's verdict."""
+        return _read(self._home(series) / FILE)
+
+    def series(self) -> tuple[Series, ...]:
+        """Of which profiles and phases there are runs."""
+        return tuple(
+            sorted(
+                Series(profile.name, phase)
+                for profile in (self.root.iterdir() if self.root.is_dir() else ())
+                for phase in Phase
+                if (profile / phase.value / folders.RUNS).is_dir()
+            )
+        )
+
+    def runs(self, series: Series) -> tuple[str, ...]:
+        """The ids of the runs that are kept, the last first."""
+        return tuple(sorted((run.name for run in folders.runs(self._home(series))), reverse=True))
+
+    def verdict(self, series: Series, run_id: str) -> bytes | None:
+        """One run's verdict, or its placeholder."""
+        return _read(self._run(series, run_id) / FILE)
+
+    def records(self, series: Series, run_id: str) -> tuple[str, ...]:
+        """The names of a run's records."""
+        folder = self._run(series, run_id) / RECORDS
+        found = folder.iterdir() if folder.is_dir() else ()
+        return tuple(sorted(file.name for file in found if not file.name.startswith(".")))
+
+    def fetch(self, series: Series, run_id: str, into: Path) -> Path:
+        """Copy a run's verdict, records and evidence to a folder ``into/<run-id>``."""
+        own, target = self._run(series, run_id), new_folder(into, run_id)
+        raw = _require(self.verdict(series, run_id), self.uri, run_id)
+        for name in self.records(series, run_id):
+            _copy(own / RECORDS / name, target / RECORDS / name)
+        for each in evidence_of(parse(raw)):
+            if (own / each.path).is_file():
+                _copy(own / each.path, target / each.path)
+        folders.write_atomic(target / FILE, raw)
+        return target
+
+    def _home(self, series: Series) -> Path:
+        return folders.folder_of(self.root, series.profile, series.phase)
+
+    def _run(self, series: Series, run_id: str) -> Path:
+        return folders.run_folder(self._home(series), run_id)
+
+
+def chosen(profile: Profile, asked: str = "") -> StoreConfig | None:
+    """Where a profile's verdicts are kept beside the reports folder: what it says, or what was asked for.
+
+    Raises:
+        UsageError: both say something, and not the same: a run that is published elsewhere would leave an older GO the
+            newest of the profile's store, and a verdict from elsewhere would not be the newest one.
+    """
+    own = profile.store
+    if not asked:
+        return own if own.uri else None
+    given = located(asked)
+    if own.uri and own.uri.rstrip("/") != given.uri:
+        raise UsageError(
+            f"--store {asked}: the verdicts of {profile.name} are kept in {own.uri}",
+            hint="leave --store out, or correct [store] uri of the profile",
+        )
+    return own if own.uri else given.model_copy(update={"region": profile.aws.region})
+
+
+def located(asked: str) -> StoreConfig:
+    """A store as the command line names it: ``s3://bucket/prefix``, ``file:///folder`` or a folder's path.
+
+    Raises:
+        UsageError: it is none.
+    """
+    uri = asked if "://" in asked else Path(asked).resolve().as_uri()
+    try:
+        return StoreConfig(uri=uri.rstrip("/"))
+    except ValueError:
+        raise UsageError(
+            f"--store {asked}: not a store", hint="write s3://bucket/prefix, or the path of a folder"
+        ) from None
+
+
+def open_store(config: StoreConfig, *, region: str = "us-east-1") -> VerdictStore:
+    """The store that a configuration names; nothing is asked of it yet. `region` counts where it names none.
+
+    Raises:
+        UsageError: it needs an extra that is not installed.
+    """
+    uri = config.uri.rstrip("/")
+    if uri.startswith(_FILE):
+        from urllib.parse import unquote, urlsplit
+
+        return FolderStore(Path(unquote(urlsplit(uri).path)))
+    from importlib.util import find_spec
+
+    if find_spec("botocore") is None:
+        raise UsageError(
+            f"{uri} needs boto3, which the base install leaves out", hint="pip install 'gonogo[aws]'"
+        )
+    from harness.aws.verdict_store import Bucket
+    from harness.verdict.object_store import ObjectStore
+
+    name, _, prefix = uri.removeprefix(_S3).partition("/")
+    bucket = Bucket(
+        name, prefix, region=config.region or region, endpoint_url=config.endpoint_url, account=config.account
+    )
+    return ObjectStore(bucket)
+
+
+def record_name(kind: str, number: int) -> str:
+    """The file name of a run's record."""
+    return f"{kind}-{number}.intoto.json"
+
+
+def evidence_of(verdict: Verdict) -> tuple[Evidence, ...]:
+    """Every file of evidence that a verdict names, once, by its path."""
+    found = {each.path: each for result in verdict.record.results for each in result.evidence}
+    return tuple(found[path] for path in sorted(found))
+
+
+def new_folder(into: Path, run_id: str) -> Path:
+    """The folder that a run is copied to, which must not be there.
+
+    Raises:
+        StoreError: it is, or the id is no name.
+    """
+    if PurePosixPath(run_id).name != run_id or run_id in ("", ".", ".."):
+        raise StoreError(f"{run_id!r} is no run's id", hint="see `gonogo verdicts list`")
+    target = into / run_id
+    try:
+        target.mkdir(parents=True)
+    except OSError as error:
+        raise StoreError(
+            f"{target}: cannot be made: {error.strerror}", hint="name a folder that does not have it yet"
+        ) from error
+    return target
+
+
+def parsed(raw: bytes, where: str) -> Verdict:
+    """A verdict out of a store.
+
+    Raises:
+        VerdictError: it is damaged; the message says where it is.
+    """
+    try:
+        return parse(raw)
+    except VerdictError as error:
+        raise VerdictError(error.code, f"{where}: {error.message}", hint=error.hint) from None
+
+
+def same_verdict(one: bytes, other: bytes) -> bool:
+    """Whether two files hold the same statement, however it is signed."""
+    return payload_of(one) == payload_of(other)
+
+
+def _is_placeholder(path: Path) -> bool:
+    try:
+        return parse(path.read_bytes()).info.finished is None
+    except (OSError, VerdictError):
+        return False
+
+
+def _require(raw: bytes | None, uri: str, run_id: str) -> bytes:
+    if raw is None:
+        raise missing_run(uri, run_id)
+    return raw
+
+
+def missing_run(uri: str, run_id: str) -> VerdictError:
+    """There is no such run."""
+    return VerdictError(
+        Refusal.MISSING.value, f"{uri}: there is no run {run_id}", hint="see `gonogo verdicts list`"
+    )
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be read: {error.strerror}", hint="look at the path and its permissions"
+        ) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        folders.write_atomic(target, source.read_bytes())
+    except OSError as error:
+        raise StoreError(
+            f"{source}: cannot be copied to {target}: {error.strerror}",
+            hint="make room, or set the permissions right",
+        ) from error
+
+
+def unfinished(errors: Iterable[GonogoError]) -> str:
+    """What several errors say, in one line."""
+    return "; ".join(dict.fromkeys(error.message for error in errors))
