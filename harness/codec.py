@@ -8,37 +8,33 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter
+from harness.shapes.reading import Read, reader
+from harness.shapes.writing import Write, writer, written
 
 T = TypeVar("T")
 
-_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-_adapters: dict[type, TypeAdapter[Any]] = {}
-
-
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    """Reads and writes lists of `kind`: dataclasses inherit the rules of what holds them, but take none themselves.
-
-    Building one costs milliseconds, so each is kept.
-    """
-    if kind not in _adapters:
-        _adapters[kind] = TypeAdapter(list[kind], config=_STRICT)  # type: ignore[valid-type]
-    return _adapters[kind]
+_readers: dict[type, Read] = {}
+_writers: dict[type, Write] = {}
 
 
 def dump(value: object) -> Any:  # noqa: ANN401 - JSON is what it is
     """Turn a model object into plain JSON values; empty collections stay, so that shapes do not depend on content."""
-    return _adapter(type(value)).dump_python([value], mode="json")[0]
+    kind = type(value)
+    if kind not in _writers:
+        _writers[kind] = writer(kind) or written
+    return _writers[kind](value)
 
 
 def load(kind: type[T], data: object) -> T:
     """Build a model object from plain JSON values.
 
     Raises:
-        pydantic.ValidationError: the data is not of that shape.
+        ValidationError: the data is not of that shape.
     """
-    values: list[T] = _adapter(kind).validate_json(json.dumps([data]))
-    return values[0]
+    if kind not in _readers:
+        _readers[kind] = reader(kind, strict=True)
+    found: T = _readers[kind](data)
+    return found
 
 
 def canonical(data: Mapping[str, Any]) -> bytes:

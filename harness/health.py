@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
-
 from harness.http import Answer
 from harness.profile.schema import PLACE, Section
+from harness.shapes import Field, field_validator
 
 
 class HealthyAnswer(Section):

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from pydantic import Field
-
 from harness.aws.dns_records import plain_name
 from harness.aws.faults import Absent, Broken, Fault
 from harness.aws.operations import Operation
@@ -14,6 +12,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 from harness.profile.schema import Duration
+from harness.shapes import Field
 
 OPERATIONS = (Operation("acm", "ListCertificates"), Operation("acm", "DescribeCertificate"))
 KEY_TYPES = (

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
-
 from harness.aws.faults import Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
+from harness.shapes import Field, model_validator
 
 OPERATIONS = (
     Operation("application-autoscaling", "DescribeScalableTargets", emulated=False),

@@ -96,7 +96,7 @@ class Census:
         """Read `as_json` back.
 
         Raises:
-            pydantic.ValidationError: it is something else.
+            ValidationError: it is something else.
         """
         return codec.load(cls, dict(data))
 

@@ -6,8 +6,6 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
 from harness.aws.faults import Absent
 from harness.aws.operations import Operation
 from harness.aws.paging import pages
@@ -15,6 +13,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 from harness.profile.schema import Duration
+from harness.shapes import Field
 
 OPERATIONS = (
     Operation("cloudformation", "DescribeStacks"),

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
-
 from harness.aws.faults import Broken, Fault
 from harness.aws.operations import Operation
 from harness.aws.paging import pages
@@ -13,6 +11,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 from harness.profile.schema import rule
+from harness.shapes import Field
 from harness.threshold import Threshold
 
 OPERATIONS = (

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
-
 from harness.profile.schema import Duration, Section
+from harness.shapes import Field, model_validator
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _ESCAPED = re.compile(r"\\([0-7]{3}|.)")

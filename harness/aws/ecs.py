@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
-
 from harness.aws import cloudformation, ecs_state, logs
 from harness.aws.ecs_state import Definition, Described, ServiceState, Task
 from harness.aws.faults import Absent, Broken, Fault
@@ -14,6 +12,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 from harness.profile.schema import IMAGE, Duration
+from harness.shapes import Field
 
 OPERATIONS = (
     Operation("ecs", "DescribeServices"),

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
-
 from harness import network
 from harness.aws.faults import Absent
 from harness.aws.operations import Operation
@@ -20,6 +18,7 @@ from harness.aws.session import Aws, need
 from harness.health import HealthyAnswer, holds_credentials, shown
 from harness.model import Phase
 from harness.profile.schema import PLACE, Duration
+from harness.shapes import Field, field_validator, model_validator
 
 OPERATIONS = (
     Operation("elasticache", "DescribeReplicationGroups", emulated=False),

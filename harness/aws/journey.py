@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
-
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource
 from harness.aws.session import Aws
 from harness.model import Phase
 from harness.profile.schema import PLACE, Duration
+from harness.shapes import Field
 
 OPERATIONS = (
     Operation("route53", "ListHostedZones"),

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator
-
 from harness.aws.faults import Broken, Fault
 from harness.aws.operations import Operation
 from harness.aws.paging import pages
@@ -16,6 +14,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 from harness.profile.schema import Duration
+from harness.shapes import AfterValidator
 
 OPERATIONS = (
     Operation("logs", "DescribeLogGroups"),

@@ -12,8 +12,6 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
-
 from harness import threshold
 from harness.aws import quota_usage
 from harness.aws.faults import Broken, Fault
@@ -23,6 +21,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase, Unit
 from harness.profile.schema import rule
+from harness.shapes import Field, field_validator, model_validator
 from harness.threshold import Threshold
 
 OPERATIONS = (

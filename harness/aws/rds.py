@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
-
 from harness.aws import cloudformation, metrics
 from harness.aws.operations import Operation
 from harness.aws.rds_state import InstanceState, read
@@ -12,6 +10,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws
 from harness.model import Phase, Unit
 from harness.profile.schema import Duration, Section, rule
+from harness.shapes import Field, model_validator
 from harness.threshold import Threshold
 
 OPERATIONS = (

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
-
 from harness.aws.dns_records import DnsRecord, RecordState, find, plain_name, plain_target, record_state
 from harness.aws.faults import Broken, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
+from harness.shapes import Field, model_validator
 
 OPERATIONS = (
     Operation("route53", "ListHostedZonesByName"),

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
-
 from harness import masking
 from harness.aws.faults import Absent, Broken, Fault
 from harness.aws.operations import Operation
@@ -19,6 +17,7 @@ from harness.aws.session import Aws, need
 from harness.model import Outcome, Phase
 from harness.profile.schema import Duration
 from harness.profile.units import write_duration
+from harness.shapes import Field
 
 OPERATIONS = (Operation("secretsmanager", "DescribeSecret"), Operation("secretsmanager", "GetSecretValue"))
 _UNDECIPHERABLE = frozenset({"DecryptionFailure", "InvalidRequestException"})

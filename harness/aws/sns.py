@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
-
 from harness.aws import queue_policy, queues, sqs
 from harness.aws.census import Told
 from harness.aws.faults import Absent, Broken, Fault
@@ -14,6 +12,7 @@ from harness.aws.queues import Encryption, QueueState
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
+from harness.shapes import Field, model_validator
 
 OPERATIONS = (
     Operation("sns", "GetTopicAttributes"),

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
-
 from harness.aws import metrics, queue_policy, queues
 from harness.aws.census import Told
 from harness.aws.faults import Absent, Fault
@@ -16,6 +14,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws
 from harness.model import Phase
 from harness.profile.schema import Duration, rule
+from harness.shapes import Field, model_validator
 from harness.threshold import Threshold
 
 __all__ = ["OPERATIONS", "USES", "QueueState", "SqsQueue", "describe"]

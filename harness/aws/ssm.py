@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
-
 from harness.aws.faults import Broken, Denied, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, keep_secret, need
 from harness.model import Phase
 from harness.profile.schema import Duration
+from harness.shapes import Field, model_validator
 
 OPERATIONS = (Operation("ssm", "GetParameters"),)
 _A_CALL = 10

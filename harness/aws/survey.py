@@ -80,7 +80,7 @@ class Survey:
         try:
             data = json.loads(path.read_text())
             return cls(Census.from_json(data["census"]), data["states"], data["calls"])
-        except (OSError, ValueError, KeyError, TypeError):  # pydantic's error is a ValueError
+        except (OSError, ValueError, KeyError, TypeError):  # a ValidationError is a ValueError
             raise Broken(
                 f"the survey of this run ({path.name}) is missing or not whole", hint="start the run again"
             ) from None

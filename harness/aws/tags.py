@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
-
 from harness.aws.census import Found
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
+from harness.shapes import Field, field_validator
 
 OPERATIONS = (Operation("resourcegroupstaggingapi", "GetResources"),)
 EMULATED = frozenset({"ecr", "ecs", "sns", "sqs"})

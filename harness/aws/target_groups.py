@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
-
 from harness.aws import alb
 from harness.aws.faults import Broken, Fault
 from harness.aws.operations import Operation
@@ -14,6 +12,7 @@ from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
 from harness.model import Phase
 from harness.profile.schema import Duration
+from harness.shapes import Field, field_validator
 
 OPERATIONS = (Operation("elbv2", "DescribeTargetGroups"), Operation("elbv2", "DescribeTargetHealth"))
 HEALTHY = "healthy"

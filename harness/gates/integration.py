@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from harness.aws import resource_types
 from harness.aws.resource import demanded
 from harness.model import ExpectedCheck, Phase
 from harness.profile.schema import Duration, GateConfig, Resource
+from harness.shapes import Field
 
 if TYPE_CHECKING:
     from harness.gates.context import GateContext

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import Field
-
 from harness.model import ExpectedCheck, Phase
 from harness.profile.schema import GateConfig, Section
+from harness.shapes import Field
 
 
 class LintCommand(Section):

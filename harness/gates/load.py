@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
-
 from harness.load.aws_scenarios import AwsTarget
 from harness.load.ecs_workers import EcsWorkers, Elsewhere
 from harness.load.runner import STARTUP
@@ -12,6 +10,7 @@ from harness.load.scenario import Scenario
 from harness.load.workers import MasterConfig
 from harness.model import ExpectedCheck, Phase
 from harness.profile.schema import PLACE, GateConfig
+from harness.shapes import Field, model_validator
 
 
 class LoadConfig(GateConfig):

@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from harness.model import ExpectedCheck, Phase
 from harness.profile.schema import PLACE, Duration, GateConfig, Section
+from harness.shapes import Field
 
 Level = Literal["low", "medium", "high"]
 MANDATORY = ("code.has_no_weakness", "dependencies.have_no_known_vulnerability")

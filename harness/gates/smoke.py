@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import Field
-
 from harness.health import HealthyAnswer
 from harness.model import ExpectedCheck, Phase
 from harness.profile.schema import Duration, GateConfig
+from harness.shapes import Field
 
 
 class Endpoint(HealthyAnswer):

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import Field
-
 from harness.model import ExpectedCheck, Phase
 from harness.profile.schema import GateConfig, rule
+from harness.shapes import Field
 from harness.threshold import Threshold, parse
 
 MANDATORY = ("tests.all_pass", "coverage.reaches_the_bar")

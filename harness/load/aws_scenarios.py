@@ -4,8 +4,6 @@ from abc import abstractmethod
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
-
 from harness.aws import traffic_messages, traffic_zones
 from harness.aws.session import RATES
 from harness.aws.traffic import settings
@@ -13,6 +11,7 @@ from harness.errors import ProfileError
 from harness.load.plan import Plan
 from harness.profile import Profile
 from harness.profile.schema import Section
+from harness.shapes import Field
 
 if TYPE_CHECKING:
     from harness.aws.session import Aws

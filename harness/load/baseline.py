@@ -41,7 +41,7 @@ def traffic(scenario: Scenario) -> dict[str, Any]:
 
     What is empty is left out. So is a port on the loopback, as a stand-in has another one each time.
     """
-    found = scenario.model_dump(mode="json", exclude=_JUDGES)
+    found = {key: value for key, value in scenario.model_dump().items() if key not in _JUDGES}
     for key in _CONTENT:
         if found[key]:
             found[key] = hashlib.sha256(canonical(found[key])).hexdigest()

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
-
 from harness.aws import fargate
 from harness.load.generator.channel import TOKEN
 from harness.load.workers import MasterConfig, Meeting, elsewhere
 from harness.profile.schema import Section
+from harness.shapes import Field
 
 if TYPE_CHECKING:
     from harness.aws.session import Aws

@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
-
 from harness.load.steps import PLACEHOLDER, UNIQUE, Extract, Journey, Step
 from harness.profile.schema import Duration, Section
+from harness.shapes import Field, field_validator, model_validator
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 _VALUE = r"^[A-Za-z_][A-Za-z0-9_]*$"

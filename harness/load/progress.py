@@ -102,9 +102,8 @@ def _lines(path: Path) -> list[Line]:
 
 
 def _line(data: bytes) -> Line | None:
-    from pydantic import ValidationError
-
     from harness.codec import load
+    from harness.shapes import ValidationError
 
     try:
         found = json.loads(data)

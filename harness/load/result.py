@@ -154,9 +154,8 @@ def read(path: Path, *, run: str | None = None) -> LoadResult:
     Raises:
         ToolError: it is missing, truncated, of another run, or does not add up.
     """
-    from pydantic import ValidationError
-
     from harness.codec import load
+    from harness.shapes import ValidationError
 
     hint = f"look at Locust's own output beside it: {path.parent}"
     try:
@@ -171,10 +170,10 @@ def read(path: Path, *, run: str | None = None) -> LoadResult:
     try:
         result = load(LoadResult, data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        first = error.wrong[0]
+        where = ".".join(map(str, first.path))
         raise ToolError(
-            f"Locust's result {path.name} is not of the known form: {where}: {first['msg']}", hint=hint
+            f"Locust's result {path.name} is not of the known form: {where}: {first.text}", hint=hint
         ) from error
     if run is not None and result.run != run:
         raise ToolError(f"Locust's result {path.name} is of another run", hint=hint)

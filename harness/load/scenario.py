@@ -8,8 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
-
 from harness.errors import ProfileError, ThresholdError
 from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, ZoneTarget
 from harness.load.ecs_workers import Elsewhere, Workers
@@ -22,6 +20,7 @@ from harness.load.validity import lag_bound
 from harness.model import Unit
 from harness.profile import Profile
 from harness.profile.schema import PLACE, Duration, LoadRule, Rate, Section, Written
+from harness.shapes import Field, model_validator
 from harness.threshold import BaselineRule, Threshold, parse_any, parse_quantity
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-
 from harness import process
 from harness.errors import ProfileError, ToolError, UsageError
 from harness.load.generator.channel import BROKEN, FORKED, TOKEN
@@ -19,6 +17,7 @@ from harness.load.plan import VARIABLE
 from harness.masking import register
 from harness.network import free_port
 from harness.profile.schema import PLACE, Duration, Section
+from harness.shapes import Field
 
 LOCUSTFILE = Path(__file__).with_name("generator") / "locustfile.py"
 _SHORTEST_TOKEN = 16

@@ -225,7 +225,7 @@ def _declared(profile: "Profile") -> dict[str, tuple[Mapping[str, Any], ...]]:
     from harness.local.makers import MAKERS
 
     return {
-        path: tuple(item.model_dump(mode="json", exclude_unset=True) for item in profile.of(kind))
+        path: tuple(item.model_dump(exclude_unset=True) for item in profile.of(kind))
         for path, kind in resource_types().items()
         if path in MAKERS and profile.of(kind)
     }

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from harness import codec
 from harness.errors import ToolError, UsageError
 from harness.local import faults as table
 from harness.local.plan import plan
 from harness.profile import Profile
+from harness.shapes import ValidationError
 
 STATE = "stand-in.json"
 """The state file's name in the folder that a stand-in was started with."""

@@ -22,7 +22,7 @@ G = TypeVar("G", bound=GateConfig)
 R = TypeVar("R", bound=Resource)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tables:
     """What may stand in a profile beyond its own sections: gates by name, resources by path (``ecs.services``)."""
 
@@ -61,7 +61,7 @@ class Profile:
     resolved: Mapping[str, Any] = field(repr=False)
     settings: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
     places: frozenset[str] = frozenset()
-    store: StoreConfig = StoreConfig()
+    store: StoreConfig = field(default_factory=StoreConfig)
     waivers: tuple[Waiver, ...] = ()
     """Those in whose scope this environment is."""
     waivers_problem: str = ""

@@ -6,31 +6,37 @@ from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, create_model
-from pydantic.fields import FieldInfo
-
 from harness.model import Phase
 from harness.profile import Tables
 from harness.profile.paths import Path
 from harness.profile.schema import (
     AppConfig,
     AwsConfig,
-    GateConfig,
     LocalConfig,
     Place,
     PolicyConfig,
     Reference,
     ReportsConfig,
-    Resource,
     Section,
     StoreConfig,
     SuitesConfig,
     Written,
 )
+from harness.shapes import Field, Key, Later, Shape, keys_of, plain
 from harness.threshold import AnyRule, Threshold
 
+_SECTIONS: Mapping[str, type[Section]] = {
+    "app": AppConfig,
+    "aws": AwsConfig,
+    "local": LocalConfig,
+    "policy": PolicyConfig,
+    "reports": ReportsConfig,
+    "store": StoreConfig,
+    "suites": SuitesConfig,
+}
+_children: dict[type[Shape], Mapping[str, "Node"]] = {}
 
-@dataclass(frozen=True)
+
 class Node:
     """What may stand at one key.
 
@@ -38,93 +44,109 @@ class Node:
     keys, or a value. `text` says that the value is written as a string.
     """
 
-    kind: Literal["table", "tables", "map", "value"]
-    section: type[BaseModel] | None = None
-    place: bool = False
-    text: bool = False
-    reference: Reference | None = None
-    written: Written | None = None
+    __match_args__ = ("kind", "section")
 
+    def __init__(
+        self,
+        kind: Literal["table", "tables", "map", "value"],
+        section: type[Shape] | Later | None = None,
+        *,
+        place: bool = False,
+        text: bool = False,
+        reference: Reference | None = None,
+        written: Written | None = None,
+    ) -> None:
+        self.kind = kind
+        self.place = place
+        self.text = text
+        self.reference = reference
+        self.written = written
+        self._section = section
 
-def root_type(tables: Tables) -> type[Section]:
-    """The class of a whole profile, every gate and resource included; a gate that is not mentioned has its defaults."""
-    return _root_type(tuple(tables.gates.items()), tuple(tables.resources.items()))
+    @property
+    def section(self) -> type[Shape] | None:
+        """The class of a table, or of each in a list of them."""
+        if isinstance(self._section, Later):
+            loaded: type[Shape] = self._section.load()
+            self._section = loaded
+            return loaded
+        return self._section
 
 
 @lru_cache(maxsize=8)
-def _root_type(
-    gates: tuple[tuple[str, type[GateConfig]], ...], resources: tuple[tuple[str, type[Resource]], ...]
-) -> type[Section]:
-    fields: dict[str, Any] = {
-        f"gate_{index}": (kind, Field(default_factory=kind, alias=name, description=_first_line(kind)))
-        for index, (name, kind) in enumerate(gates)
+def root_type(tables: Tables) -> type[Section]:
+    """The class of a whole profile, every gate and resource included; a gate that is not mentioned has its defaults.
+
+    What a kind of resource is made of is looked at when a profile names one.
+    """
+    gates: dict[str, Any] = {
+        f"gate_{index}": (kind, Field(default_factory=kind, alias=name))
+        for index, (name, kind) in enumerate(tables.gates.items())
     }
-    gate_tables = create_model("Gates", __base__=Section, __doc__="The gates.", **fields)
+    gate_tables = _made("Gates", "The gates.", gates)
     layers: dict[str, Any] = {
         phase.name.lower(): (list[list[str]], Field(default_factory=list, alias=phase.value))
         for phase in Phase
     }
-    about = "For each phase its layers: lists of gates that may run side by side."
-    phases = create_model("Phases", __base__=Section, __doc__=about, **layers)
-    return create_model(
+    phases = _made("Phases", "For each phase its layers: lists of gates that may run side by side.", layers)
+    sections = {**_SECTIONS, "phases": phases, "gates": gate_tables}
+    return _made(
         "Profile",
-        __base__=Section,
-        __doc__="One named environment: where it is, what must be there, which gates run, which rules hold.",
-        description=(str, Field(default="", description="One line for people.")),
-        app=(AppConfig, AppConfig()),
-        aws=(AwsConfig, AwsConfig()),
-        local=(LocalConfig, LocalConfig()),
-        policy=(PolicyConfig, PolicyConfig()),
-        reports=(ReportsConfig, ReportsConfig()),
-        store=(StoreConfig, StoreConfig()),
-        suites=(SuitesConfig, SuitesConfig()),
-        phases=(phases, phases()),
-        gates=(gate_tables, Field(default_factory=gate_tables)),
-        **_resource_fields("", dict(resources)),
+        "One named environment: where it is, what must be there, which gates run, which rules hold.",
+        {
+            "description": (str, Field(default="", description="One line for people.")),
+            **{name: (kind, Field(default_factory=kind)) for name, kind in sections.items()},
+            **_resource_fields("", {path: (tables, path) for path in tables.resources}),
+        },
     )
 
 
-def _resource_fields(prefix: str, resources: Mapping[str, type[Resource]]) -> dict[str, Any]:
+def _made(name: str, about: str, fields: Mapping[str, tuple[Any, Any]]) -> type[Section]:
+    """A class of a profile's tables, its keys known only now."""
+    hints = {key: hint for key, (hint, _) in fields.items()}
+    defaults = {key: default for key, (_, default) in fields.items()}
+    return type(name, (Section,), {"__doc__": about, "__annotations__": hints, **defaults})
+
+
+def _resource_fields(prefix: str, resources: Mapping[str, tuple[Tables, str]]) -> dict[str, Any]:
     """``ecs.services`` becomes a table ``ecs`` with the list ``services``."""
     fields: dict[str, Any] = {}
-    groups: dict[str, dict[str, type[Resource]]] = {}
-    for path, kind in resources.items():
+    groups: dict[str, dict[str, tuple[Tables, str]]] = {}
+    for path, (tables, whole) in resources.items():
         head, _, rest = path.partition(".")
         if rest:
-            groups.setdefault(head, {})[rest] = kind
+            groups.setdefault(head, {})[rest] = (tables, whole)
         else:
-            entries = list[kind]  # type: ignore[valid-type] # a class known only now
-            fields[head] = (entries, Field(default_factory=list, description=_first_line(kind)))
+            entries: Any = list.__class_getitem__(_later(tables, whole))
+            fields[head] = (entries, Field(default_factory=list))
     for head, group in groups.items():
-        table = create_model(
-            f"{prefix}{head.title()}", __base__=Section, **_resource_fields(head.title(), group)
-        )
+        table = _made(f"{prefix}{head.title()}", "", _resource_fields(head.title(), group))
         fields[head] = (table, Field(default_factory=table))
     return fields
 
 
-def _first_line(kind: type) -> str:
-    return (kind.__doc__ or "").strip().partition("\n")[0]
+def _later(tables: Tables, path: str) -> Later:
+    return Later(lambda: tables.resources[path])
 
 
-@lru_cache(maxsize=256)
-def children(section: type[BaseModel]) -> Mapping[str, Node]:
+def children(section: type[Shape]) -> Mapping[str, Node]:
     """The keys of a table."""
-    return {field.alias or name: _node(field) for name, field in section.model_fields.items()}
+    if section not in _children:
+        _children[section] = {key.written: _node(key) for key in keys_of(section).values()}
+    return _children[section]
 
 
-def _node(field: FieldInfo) -> Node:
-    marks = list(field.metadata)
-    kind = field.annotation
-    if get_origin(kind) in {Union, UnionType}:
-        kind = next(item for item in get_args(kind) if item is not type(None))
-        marks += getattr(kind, "__metadata__", ())
-        kind = getattr(kind, "__origin__", kind)
+def _node(key: Key) -> Node:
+    kind, marks = plain(key.hint)
+    marks = (*key.marks, *marks)
+    if get_origin(kind) in (Union, UnionType):
+        kind, more = plain(get_args(kind)[0])
+        marks = (*marks, *more)
     written = next((mark for mark in marks if isinstance(mark, Written)), None)
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    if _is_section(kind):
         return Node("table", kind)
     arguments = get_args(kind)
-    if get_origin(kind) is list and isinstance(arguments[0], type) and issubclass(arguments[0], BaseModel):
+    if get_origin(kind) is list and _is_section(arguments[0]):
         return Node("tables", arguments[0])
     place = any(isinstance(mark, Place) for mark in marks)
     reference = next((mark for mark in marks if isinstance(mark, Reference)), None)
@@ -134,7 +156,11 @@ def _node(field: FieldInfo) -> Node:
     return Node("value", place=place, text=text, reference=reference, written=written)
 
 
-def node_at(section: type[BaseModel], path: Path) -> Node | None:
+def _is_section(kind: Any) -> bool:  # noqa: ANN401
+    return isinstance(kind, Later) or (isinstance(kind, type) and issubclass(kind, Shape))
+
+
+def node_at(section: type[Shape], path: Path) -> Node | None:
     """What may stand at `path`; nothing where the path leads to no known key. Below a value, the value's own node."""
     node = Node("table", section)
     for part in path:
@@ -157,7 +183,7 @@ def node_at(section: type[BaseModel], path: Path) -> Node | None:
     return node
 
 
-def known_keys(section: type[BaseModel], path: Path = ()) -> Iterator[tuple[Path, Node]]:
+def known_keys(section: type[Shape], path: Path = ()) -> Iterator[tuple[Path, Node]]:
     """Every key that may be written, with what may stand there; lists of tables are not entered."""
     for name, node in children(section).items():
         yield (*path, name), node
@@ -173,17 +199,15 @@ class Leaf:
     place: bool
 
 
-def leaves(model: BaseModel, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
+def leaves(model: Shape, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
     """Every value of a validated profile, defaults included, with its path.
 
     A list of plain values is one leaf; so is an empty table with free keys and an empty list of tables.
     """
     kinds = children(type(model))
-    for name, field in type(model).model_fields.items():
-        key = field.alias or name
-        node, value = kinds[key], getattr(model, name)
+    for (key, node), (_, value) in zip(kinds.items(), model, strict=True):
         here = (*path, key)
-        if isinstance(value, BaseModel):
+        if isinstance(value, Shape):
             yield from leaves(value, here)
         elif node.kind == "tables" and value:
             for index, item in enumerate(value):

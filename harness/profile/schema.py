@@ -5,22 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationInfo,
-    model_validator,
-)
-from pydantic_core import CoreSchema, core_schema
-
 from harness.errors import ThresholdError
 from harness.model import Cause, Decision, ExpectedCheck, Phase, Unit
 from harness.profile.public_key import read_key
 from harness.profile.units import write_duration, write_rate, write_size
+from harness.shapes import AfterValidator, Field, Mark, Shape, model_validator
 from harness.threshold import AnyRule, Threshold, parse, parse_any, parse_duration, parse_quantity
 
 
@@ -41,48 +30,48 @@ class Reference:
 IMAGE = Reference(("app", "images"))
 """The name of an image, as a key of ``[app] images``."""
 
-FROM_FILE: dict[str, bool] = {"from_file": True}
-"""The validation context of values that a person wrote: there, a number without its unit is an error."""
 
-
-@dataclass(frozen=True)
-class Written:
+class Written(Mark):
     """Marks a value that a profile holds as text with a unit or an operator: how it is read and written back.
 
     In Python such a value may be given as what it is read to (``300.0`` seconds); in a profile it may not, because
-    a bare 5 does not say five of what.
+    a bare 5 does not say five of what. With `plain` the value is of the annotated type itself, a number; else it is an object
+    (a threshold) that only the text can make.
     """
 
-    read: Callable[[str], object]
-    write: Callable[[Any], str]
-    pattern: str
-    examples: tuple[str, ...]
+    def __init__(
+        self,
+        read: Callable[[str], object],
+        write: Callable[[Any], str],
+        pattern: str,
+        examples: tuple[str, ...],
+        *,
+        plain: bool = True,
+    ) -> None:
+        self.read = read
+        self.write = write
+        self.pattern = pattern
+        self.examples = examples
+        self.plain = plain
 
-    def _read(self, value: object, info: ValidationInfo) -> object:
+    def meaning(self, value: Any, *, strict: bool) -> Any:  # noqa: ANN401
+        """What the text means."""
         if isinstance(value, str):
             try:
                 return self.read(value)
             except ThresholdError as error:
                 msg = f"{error.message}; {error.hint}"
                 raise ValueError(msg) from error
-        if info.context == FROM_FILE:
+        if strict:
             msg = f"must be text such as {' or '.join(map(repr, self.examples))}"
             raise ValueError(msg)
         return value
 
-    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Text first becomes the value; rules are dumped as their text."""
-        if source not in (Threshold, AnyRule):
-            return core_schema.with_info_before_validator_function(self._read, handler(source))
-        return core_schema.with_info_before_validator_function(
-            self._read,
-            core_schema.is_instance_schema(source),
-            serialization=core_schema.plain_serializer_function_ser_schema(self.write),
-        )
+    def text(self, value: Any) -> str:  # noqa: ANN401
+        """The text that means it."""
+        return self.write(value)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def schema(self) -> dict[str, Any]:
         """The written form."""
         return {"type": "string", "pattern": self.pattern, "examples": list(self.examples)}
 
@@ -118,6 +107,7 @@ def rule(metric: str = "") -> Written:
         lambda threshold: threshold.text,
         _METRIC + ("?" if metric else "") + _LIMIT + r"\d",
         (">= 80%",) if metric else ("success_rate >= 95%", "avg_response_time < 2s"),
+        plain=False,
     )
 
 
@@ -134,21 +124,14 @@ BASELINE_RULE = Written(
     lambda threshold: threshold.text,
     _METRIC + _LIMIT + r"(\d|baseline\b)",
     ("success_rate >= 95%", "p95 <= baseline + 10%"),
+    plain=False,
 )
 LoadRule = Annotated[AnyRule, BASELINE_RULE]
 """A threshold that names its metric, with a limit or a baseline and a tolerance."""
 
 
-class Section(BaseModel):
+class Section(Shape):
     """A table of a profile: frozen, and a key it does not know is an error."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-    )
 
 
 class AppConfig(Section):

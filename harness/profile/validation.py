@@ -4,15 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-
 from harness.profile import Tables
 from harness.profile.keys import node_at, root_type
 from harness.profile.overrides import unknown
 from harness.profile.paths import Path, dotted, walk
 from harness.profile.problems import Problem, meaning, near
-from harness.profile.schema import FROM_FILE, Section
+from harness.profile.schema import Section
+from harness.shapes import Shape, ValidationError, Wrong
 
 PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\}")
 """``${NAME}`` or ``${NAME:-default}``, in the text of a place."""
@@ -34,9 +32,9 @@ def instance(values: Mapping[str, Any], tables: Tables) -> Section:
     """The validated profile.
 
     Raises:
-        pydantic.ValidationError: a key is unknown or missing, a value of the wrong type or out of bounds.
+        ValidationError: a key is unknown or missing, a value of the wrong type or out of bounds.
     """
-    return root_type(tables).model_validate(values, strict=True, context=FROM_FILE)
+    return root_type(tables).model_validate(values, strict=True)
 
 
 def problems(
@@ -57,37 +55,32 @@ def _all(values: Mapping[str, Any], tables: Tables, root: type[Section], *, writ
     try:
         instance(values, tables)
     except ValidationError as error:
-        yield from _explain(error.errors(include_url=False), values, root)
+        yield from _explain(error.wrong, values, root)
     yield from _phases(values.get("phases"), tables)
     yield from _references(values, root)
     yield from _twins(values, root)
 
 
-def _explain(
-    errors: Iterable[ErrorDetails], values: Mapping[str, Any], root: type[Section]
-) -> Iterator[Found]:
-    for error in errors:
-        path: Path = error["loc"]
-        kind = error["type"]
-        if kind == "extra_forbidden":
-            yield path, unknown(root, path)
-        elif kind == "missing":
-            yield path, "must be set"
+def _explain(wrong: Iterable[Wrong], values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
+    for each in wrong:
+        if each.code == "extra_forbidden":
+            yield each.path, unknown(root, each.path)
+        elif each.code == "missing":
+            yield each.path, "must be set"
         else:
-            yield _existing(path, values), _message(error)
+            yield _existing(each.path, values), _message(each)
 
 
-def _message(error: ErrorDetails) -> str:
-    value = error["input"]
-    context = error.get("ctx", {})
-    if text := _MUST_BE.get(error["type"]):
-        return f"{text}, not {value!r}"
-    if error["type"] == "literal_error":
-        options = [option.strip("'") for option in re.split(r", | or ", str(context["expected"]))]
-        return f"must be {context['expected']}, not {value!r}; {meaning(str(value), options)}".rstrip("; ")
-    if error["type"] == "value_error":
-        return str(context["error"])
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {value!r}"
+def _message(wrong: Wrong) -> str:
+    if text := _MUST_BE.get(wrong.code):
+        return f"{text}, not {wrong.value!r}"
+    if wrong.code == "literal_error":
+        options = [option.strip("'") for option in re.split(r", | or ", wrong.expected)]
+        told = f"must be {wrong.expected}, not {wrong.value!r}; {meaning(str(wrong.value), options)}"
+        return told.rstrip("; ")
+    if wrong.code == "value_error":
+        return wrong.text
+    return f"{wrong.text[0].lower()}{wrong.text[1:]}, not {wrong.value!r}"
 
 
 def _existing(path: Path, values: Mapping[str, Any]) -> Path:
@@ -171,11 +164,11 @@ def _twins(values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
             first.setdefault(name, (here, home))
 
 
-def _name(item: object, kind: type[BaseModel]) -> tuple[str, str]:
+def _name(item: object, kind: type[Shape]) -> tuple[str, str]:
     """What tells an entry from the others, its id or else its name, and what messages call it; empty where it is not
     valid, which is told elsewhere, or has none."""
     try:
-        entry = kind.model_validate(item, strict=True, context=FROM_FILE)
+        entry = kind.model_validate(item, strict=True)
     except ValidationError:
         return "", ""
     return str(getattr(entry, "id", getattr(entry, "name", ""))), str(getattr(entry, "home", ""))

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from harness import codec
 from harness.errors import ToolError
 from harness.model import CheckResult, ExpectedCheck, ExpectedGate, GateRun, Policy, Record
+from harness.shapes import ValidationError
 
 NAME = "ledger.jsonl"
 T = TypeVar("T")

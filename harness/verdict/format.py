@@ -11,28 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from harness.model import Cause, Decision, GateOutcome, Phase, Reason, Record, Subject, Unit
+from harness.shapes import Field, Shape
 from harness.verdict.info import Override
 
 EXTENSION = "urn:gonogo:verdict:v1"
 SCHEMA = Path(__file__).with_name("verdict.schema.json")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Shape(BaseModel):
-    """A closed, frozen, strictly typed JSON object."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        defer_build=True,
-        serialize_by_alias=True,
-        protected_namespaces=(),
-    )
 
 
 class Sha256Digest(Shape):
@@ -151,7 +137,7 @@ class Predicate(Shape):
     verification_result: Literal["PASSED", "FAILED"] = Field(alias="verificationResult")
     verified_levels: tuple[str, ...] = Field(alias="verifiedLevels", min_length=1, max_length=1)
     slsa_version: Literal["1.1"] = Field(alias="slsaVersion")
-    detail: Detail = Field(alias=EXTENSION)
+    detail: Detail = Field(alias="urn:gonogo:verdict:v1")
 
 
 class Statement(Shape):
@@ -165,7 +151,9 @@ class Statement(Shape):
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a verdict file, every object of it closed."""
-    found = Statement.model_json_schema(mode="serialization", by_alias=True)
+    from harness.shapes.json_schema import Describer
+
+    found = Describer(titles=True, documented=False, nulls=True).whole(Statement)
     for shape in (found, *found["$defs"].values()):
         if "properties" in shape:
             shape["additionalProperties"] = False

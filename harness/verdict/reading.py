@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from pydantic import ValidationError
-
 from harness.codec import canonical
 from harness.errors import VerdictError
+from harness.shapes import ValidationError
 from harness.verdict.format import Statement
 
 _EXACT = re.compile(r"-?\d{1,400}(/\d{1,400})?", re.ASCII)
@@ -96,16 +95,16 @@ def typed(data: dict[str, Any]) -> Statement:
         VerdictError: they do not fit.
     """
     try:
-        return Statement.model_validate_json(json.dumps(data), strict=True)
+        return Statement.model_validate(data, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        if first["type"] in ("enum", "literal_error"):
+        first = error.wrong[0]
+        place = ".".join(map(str, first.path))
+        if first.code in ("enum", "literal_error"):
             refuse(
                 Unreadable.UNKNOWN_VALUE,
-                f"{place}: {str(first['input'])[:80]!r} is not a value this version knows",
+                f"{place}: {str(first.value)[:80]!r} is not a value this version knows",
             )
-        refuse(Unreadable.MALFORMED, f"{place}: {first['msg'][:200]}")
+        refuse(Unreadable.MALFORMED, f"{place}: {first.text[:200]}")
 
 
 def refuse(code: Unreadable, message: str) -> NoReturn:

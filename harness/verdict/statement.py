@@ -167,7 +167,7 @@ def _assemble(info: RunInfo, record: Record, decided: Decided, totals: Mapping[s
             ),
         ),
     )
-    data = statement.model_dump(mode="json", by_alias=True)
+    data = statement.model_dump()
     data["predicate"][EXTENSION]["sha256"] = _checksum(data)
     return data
 

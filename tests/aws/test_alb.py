@@ -3,7 +3,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.aws import alb
 from harness.aws.alb import Listener, ListenerState, LoadBalancer, LoadBalancerState
@@ -13,6 +12,7 @@ from harness.local.makers import alb as maker
 from harness.local.plan import Plan
 from harness.local.resources import Emulator
 from harness.model import Phase
+from harness.shapes import ValidationError
 
 Owner = Callable[[str], Any]
 MODERN, OLD = "ELBSecurityPolicy-TLS13-1-2-2021-06", "ELBSecurityPolicy-2016-08"

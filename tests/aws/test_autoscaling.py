@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.aws import autoscaling
 from harness.aws.autoscaling import ScalableTarget, TargetState
@@ -15,6 +14,7 @@ from harness.aws.survey import read_one
 from harness.model import Phase
 from harness.profile import Profile
 from harness.profile.schema import LocalConfig
+from harness.shapes import ValidationError
 
 Recorded = Callable[..., Aws]
 API = ScalableTarget(cluster="main", service="api", min_capacity=2, max_capacity=6)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 import harness.aws
 from harness.aws import RESOURCES, resource_types
@@ -32,6 +31,7 @@ from harness.aws.survey import take as survey
 from harness.gates.integration import IntegrationConfig
 from harness.gates.integration import survey as prepare
 from harness.model import Cause, Outcome, Phase
+from harness.shapes import ValidationError
 
 Owner = Callable[[str], Any]
 MakeProfile = Callable[..., Any]

@@ -1,5 +1,4 @@
 import pytest
-from pydantic import ValidationError
 
 from harness.aws.dns_records import (
     DnsRecord,
@@ -11,6 +10,7 @@ from harness.aws.dns_records import (
     record_problems,
     record_state,
 )
+from harness.shapes import ValidationError
 
 CNAME = DnsRecord(name="www.example.com", type="CNAME", values=["example.com"])
 

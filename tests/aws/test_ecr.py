@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.aws import ecr as repositories
 from harness.aws.ecr import (
@@ -23,6 +22,7 @@ from harness.aws.faults import Absent, Broken, Denied, NotEmulated
 from harness.aws.image_scan import Scan, Weakness, count_problems, finished_scan, read_scan, scan_problem
 from harness.aws.session import Aws
 from harness.model import Phase
+from harness.shapes import ValidationError
 
 Owner = Callable[[str], Any]
 API = EcrRepository(repository="api", immutable=True, lifecycle_policy=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness import network
 from harness.aws import endpoints
@@ -17,6 +16,7 @@ from harness.aws.faults import Absent, Broken, Denied, NotEmulated
 from harness.aws.session import Aws
 from harness.http import get
 from harness.model import Phase
+from harness.shapes import ValidationError
 
 Stub = Callable[..., Any]
 GROUP = TcpEndpoint(name="redis", replication_group="cache")

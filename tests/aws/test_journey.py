@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.aws import postgres
 from harness.aws.activation import Activation
@@ -20,6 +19,7 @@ from harness.aws.session import Aws
 from harness.aws.traces import Transcript, Web
 from harness.http import send
 from harness.model import Phase
+from harness.shapes import ValidationError
 
 NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 SUFFIX = "journey.example.com"

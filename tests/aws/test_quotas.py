@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.aws import quotas
 from harness.aws.alb import Listener, LoadBalancer
@@ -23,12 +22,13 @@ from harness.aws.target_groups import TargetGroup
 from harness.model import Phase
 from harness.profile import Profile
 from harness.profile.schema import LocalConfig
+from harness.shapes import ValidationError
 
 Make = Callable[..., Profile]
 APPLIED, DEFAULTS = "service-quotas:ListServiceQuotas", "service-quotas:ListAWSDefaultServiceQuotas"
 API = EcsService(cluster="main", service="api", cpu=512)
 WEB = EcsService(cluster="main", service="web")
-INSTANCE = {
+INSTANCE: dict[str, Any] = {
     "instance_class": "db.t3.small",
     "engine_version": "17",
     "multi_az": False,

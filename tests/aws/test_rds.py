@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness import codec, masking
 from harness.aws import rds_rules, rds_state, secrets
@@ -18,7 +17,7 @@ from harness.aws.rds_state import InstanceState, ParameterGroup, Snapshot
 from harness.aws.secrets import Credentials, SecretUnusable
 from harness.aws.session import Aws
 from harness.model import Outcome, Phase
-from harness.profile.schema import FROM_FILE
+from harness.shapes import ValidationError
 
 Owner = Callable[[str], Any]
 GOOD = InstanceState(
@@ -30,7 +29,7 @@ GOOD = InstanceState(
 def declared(**settings: Any) -> RdsInstance:
     """An instance as a profile file declares it."""
     plain = {"identifier": "db", "instance_class": "db.t3.micro", "database": "app"}
-    return RdsInstance.model_validate({**plain, **settings}, context=FROM_FILE)
+    return RdsInstance.model_validate({**plain, **settings}, strict=True)
 
 
 INSTANCE = declared(secret="s")

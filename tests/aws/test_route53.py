@@ -3,19 +3,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.aws import route53, zone_probe
-from harness.aws.dns_records import RecordState
+from harness.aws.dns_records import DnsRecord, RecordState
 from harness.aws.faults import Broken, Denied
 from harness.aws.route53 import Delegation, HostedZone, LoadBalancer, ZoneState, zones_named
 from harness.aws.session import Aws
 from harness.aws.zone_probe import NotSpread, Spread, spread
 from harness.model import Outcome, Phase
+from harness.shapes import ValidationError
 
 Owner = Callable[[str], Any]
 ZONE = HostedZone(
-    name="Example.com.", records=[{"name": "www.example.com", "type": "CNAME", "values": ["example.com"]}]
+    name="Example.com.", records=[DnsRecord(name="www.example.com", type="CNAME", values=["example.com"])]
 )
 NOW = 1_800_000_000.0
 
@@ -111,7 +111,7 @@ def test_all_records_of_a_zone_are_read(aws: Aws, owner: Owner) -> None:
             owner, id_, *(record(f"a{n:03}.example.com", "A", "192.0.2.1") for n in range(start, start + 200))
         )
     last = HostedZone(
-        name="example.com", records=[{"name": "a399.example.com", "type": "A", "values": ["x"]}]
+        name="example.com", records=[DnsRecord(name="a399.example.com", type="A", values=["x"])]
     )
     assert len(state_of(aws, last).records) == 1
     assert aws.calls["route53:ListResourceRecordSets"] == 2
@@ -146,7 +146,7 @@ def test_what_is_denied_is_told_for_the_zones_that_need_it() -> None:
     refused = Canned(ListHostedZonesByName=[denied])
     assert HostedZone.read(refused, [ZONE])["example.com"] is denied  # type: ignore[arg-type]
     balanced = HostedZone(
-        name="example.com", records=[{"name": "example.com", "type": "A", "load_balancer": "m"}]
+        name="example.com", records=[DnsRecord(name="example.com", type="A", load_balancer="m")]
     )
     blind = Canned(
         ListHostedZonesByName=[zones], DescribeLoadBalancers=[denied], ListResourceRecordSets=[{"ResourceRecordSets": []}]
@@ -176,7 +176,7 @@ def test_aliases_point_at_the_load_balancer_that_is_there(aws: Aws, owner: Owner
         },
     )  # fmt: skip
     zone = HostedZone(
-        name="example.com", records=[{"name": "example.com", "type": "A", "load_balancer": "main"}]
+        name="example.com", records=[DnsRecord(name="example.com", type="A", load_balancer="main")]
     )
     state = state_of(aws, zone)
     assert state.load_balancers == (LoadBalancer("main", made["DNSName"]),)
@@ -231,7 +231,7 @@ def test_what_cannot_be_declared(wrong: dict[str, Any], says: str) -> None:
 def test_what_must_report(make_profile: Callable[..., Any]) -> None:
     bare = HostedZone(name="example.com")
     assert bare.mandatory(make_profile(), Phase.PRE_DEPLOY) == ("route53.is_the_only_one_of_its_name",)
-    records = [{"name": "dev.example.com", "type": "A", "load_balancer": "main"}]
+    records = [DnsRecord(name="dev.example.com", type="A", load_balancer="main")]
     full = HostedZone(name="dev.example.com", records=records, parent="example.com", probe=True)
     writing = make_profile(access="read-write")
     assert set(full.mandatory(writing, Phase.PRE_DEPLOY)) - set(

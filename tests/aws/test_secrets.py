@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness import masking
 from harness.aws import secrets
@@ -14,7 +13,7 @@ from harness.aws.secrets import Secret, SecretState
 from harness.aws.session import Aws, keep_secrets
 from harness.aws.sqs import SqsQueue
 from harness.model import Phase
-from harness.profile.schema import FROM_FILE
+from harness.shapes import ValidationError
 
 Owner = Callable[[str], Any]
 SECRET = Secret(name="app/database", keys=["username", "password"], rotated_within=86400.0)
@@ -209,4 +208,4 @@ def test_what_must_report(make_profile: Callable[..., Any]) -> None:
 )
 def test_what_a_profile_may_not_say(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Secret.model_validate(wrong, context=FROM_FILE)
+        Secret.model_validate(wrong, strict=True)

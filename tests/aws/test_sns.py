@@ -14,7 +14,6 @@ from harness.aws.session import Aws
 from harness.aws.sns import SnsTopic, Subscription, Target, TopicState
 from harness.model import Outcome, Phase
 from harness.profile import Profile
-from harness.profile.schema import FROM_FILE
 from queue_parts import Owner
 
 TOPIC = SnsTopic(topic="changes.fifo", queues=["a.fifo", "b.fifo"], raw_delivery=True, probe=True)
@@ -313,4 +312,4 @@ def test_what_must_report(make_profile: Callable[..., Any]) -> None:
 )
 def test_what_cannot_be_declared(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        SnsTopic.model_validate(settings, context=FROM_FILE)
+        SnsTopic.model_validate(settings, strict=True)

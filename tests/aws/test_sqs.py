@@ -16,7 +16,6 @@ from harness.aws.queues import DeadLetters
 from harness.aws.session import Aws
 from harness.aws.sqs import QueueState, SqsQueue
 from harness.model import Outcome, Phase
-from harness.profile.schema import FROM_FILE
 from queue_parts import Owner, send, work_and_dead
 
 QUEUE = SqsQueue(queue="work.fifo", dead_letter_queue="dead.fifo", max_receives=3, probe=True)
@@ -328,7 +327,7 @@ def test_what_must_report(make_profile: Callable[..., Any]) -> None:
             "oldest_message": "< 5m",
             "probe": True,
         },
-        context=FROM_FILE,
+        strict=True,
     )
     assert len(full.mandatory(writes, Phase.PRE_DEPLOY)) == 13
     assert full.arns("1", "r") == ("arn:aws:sqs:r:1:q.fifo", "arn:aws:sqs:r:1:d.fifo")
@@ -350,4 +349,4 @@ def test_what_must_report(make_profile: Callable[..., Any]) -> None:
 )
 def test_what_cannot_be_declared(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        SqsQueue.model_validate(settings, context=FROM_FILE)
+        SqsQueue.model_validate(settings, strict=True)

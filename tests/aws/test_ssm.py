@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness import masking
 from harness.aws import ssm
@@ -12,6 +11,7 @@ from harness.aws.faults import Absent, Broken, Denied, Fault, Unreachable
 from harness.aws.session import Aws, Identity
 from harness.aws.ssm import ParameterState, SsmParameter
 from harness.model import Phase
+from harness.shapes import ValidationError
 
 Owner = Callable[[str], Any]
 ACCOUNT = "123456789012"

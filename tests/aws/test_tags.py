@@ -3,7 +3,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
-from pydantic import ValidationError
 
 from harness.aws import tags
 from harness.aws.census import Found
@@ -17,6 +16,7 @@ from harness.aws.ssm import SsmParameter
 from harness.aws.tags import Tagged, TagRule, TagsState
 from harness.model import Phase
 from harness.profile.schema import LocalConfig, Resource
+from harness.shapes import ValidationError
 
 Owner = Callable[[str], Any]
 RULE = TagRule(name="cost", required={"Environment": "staging", "Owner": ""})

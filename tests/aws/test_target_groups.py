@@ -3,7 +3,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.aws import target_groups
 from harness.aws.alb import Listener, LoadBalancer
@@ -14,6 +13,7 @@ from harness.local import makers
 from harness.local.plan import Plan, Service
 from harness.local.resources import Emulator
 from harness.model import Phase
+from harness.shapes import ValidationError
 
 WEB = TargetGroup(
     name="web",

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from harness import codec, model
 from harness.model import (
@@ -22,6 +21,7 @@ from harness.model import (
     SessionEnd,
 )
 from harness.policy import decide
+from harness.shapes import ValidationError
 from strategies import full_results, measurements, planned_records, records, thresholds
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

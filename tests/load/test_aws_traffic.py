@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from aws_parts import (  # noqa: F401 - fixtures
     aws,
@@ -34,6 +33,7 @@ from harness.load.runner import run_scenario
 from harness.load.scenario import Scenario
 from harness.model import Phase
 from harness.profile import Profile
+from harness.shapes import ValidationError
 from queue_parts import Owner, bodies, send, work_and_dead
 
 # ruff: noqa: F811 - a fixture's parameters are named like the fixtures they ask for

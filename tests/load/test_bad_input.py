@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from fleet_parts import locusts
 from harness import process
@@ -20,6 +19,7 @@ from harness.load.result import Kind, LoadResult
 from harness.load.runner import run_scenario
 from harness.load.scenario import Scenario
 from harness.load.validity import invalid_reasons
+from harness.shapes import ValidationError
 
 pytestmark = pytest.mark.alone
 

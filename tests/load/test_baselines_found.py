@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.gates import GATES, resolve
 from harness.gates.baselines import KEY, copy_of
@@ -40,6 +39,7 @@ from harness.profile.schema import (
     ReportsConfig,
     SuitesConfig,
 )
+from harness.shapes import ValidationError
 from harness.threshold import parse_any
 from harness.verdict.info import Override, RunInfo, policy_uri, resource_uri, rules
 from harness.verdict.reading import encode

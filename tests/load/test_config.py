@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.errors import ProfileError, ToolError
 from harness.fixtures import Check, Ended
@@ -27,6 +26,7 @@ from harness.profile.schema import (
     SuitesConfig,
 )
 from harness.resources import shipped
+from harness.shapes import ValidationError
 from harness.threshold import parse
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.errors import ToolError
 from harness.load.diagnosis import hint, lines, summary
@@ -24,7 +23,7 @@ from harness.load.runner import run_scenario
 from harness.load.scenario import Scenario
 from harness.load.steps import Cookies, Extract, Journey, Page, Step, fill_json, lacking
 from harness.load.validity import invalid_reasons
-from harness.profile.schema import FROM_FILE
+from harness.shapes import ValidationError
 
 PAGE = Page(
     200,
@@ -469,7 +468,7 @@ def test_the_documented_examples_are_valid() -> None:
     text = (Path(__file__).parents[2] / "docs" / "load.md").read_text()
     tables = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
     found = [
-        Scenario.model_validate(one, context=FROM_FILE)
+        Scenario.model_validate(one, strict=True)
         for table in tables
         for one in table["gates"]["load"]["scenarios"]
     ]

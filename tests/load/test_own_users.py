@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.errors import ProfileError, ToolError
 from harness.load.diagnosis import hint, lines, summary
@@ -16,6 +15,7 @@ from harness.load.result import Kind, LoadResult
 from harness.load.runner import run_scenario
 from harness.load.scenario import Scenario
 from harness.load.validity import invalid_reasons
+from harness.shapes import ValidationError
 
 Run = Callable[..., LoadResult]
 

@@ -15,6 +15,7 @@ from harness.profile.digest import LEFT_OUT, policy_digest, policy_document
 from harness.profile.keys import node_at, root_type
 from harness.profile.loader import bind, rebuild
 from harness.profile.paths import parse_path
+from harness.shapes import keys_of
 
 Load = Callable[..., Profile]
 Write = Callable[[str, str], Path]
@@ -172,10 +173,8 @@ def _options(path: tuple[str | int, ...], tables: Tables) -> tuple[str, ...]:
     """The values that a key of few values may have."""
     *parents, name = path
     node = node_at(root_type(tables), tuple(parents))
-    field = (
-        node.section.model_fields.get(str(name)) if node is not None and node.section is not None else None
-    )
-    return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
+    field = keys_of(node.section).get(str(name)) if node is not None and node.section is not None else None
+    return get_args(field.hint) if field is not None and get_origin(field.hint) is Literal else ()
 
 
 def _override(load: Load, tables: Tables, key: str, setting: Setting) -> Profile | None:

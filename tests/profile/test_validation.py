@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from harness.gates.unit import UnitConfig
 from harness.load.scenario import Scenario
@@ -12,6 +11,7 @@ from harness.profile import Profile, Tables
 from harness.profile.loader import load_profile
 from harness.profile.problems import InvalidProfileError, Problem
 from harness.profile.schema import GateConfig, Resource, Section, Size
+from harness.shapes import ValidationError
 
 Load = Callable[..., Profile]
 Write = Callable[[str, str], Path]

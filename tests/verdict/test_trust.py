@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from pydantic import ValidationError
 
 from byte_flips import accepted
 from harness.errors import ProfileError, UsageError, VerdictError
@@ -16,6 +15,7 @@ from harness.profile.digest import policy_digest, policy_document
 from harness.profile.loader import load_profile, rebuild
 from harness.profile.public_key import read_key
 from harness.profile.schema import PolicyConfig, SignerConfig, SigningConfig
+from harness.shapes import ValidationError
 from harness.verdict import keyless
 from harness.verdict.envelope import PAYLOAD_TYPE, Envelope, Signature, seal, unseal
 from harness.verdict.refusal import Refusal, RefusedError
@@ -195,7 +195,7 @@ def test_a_key_is_read_from_pem_and_from_its_line(signer: Signer) -> None:
 def test_another_key_is_refused_and_not_repeated(text: str, says: str) -> None:
     with pytest.raises(ValidationError, match=says) as caught:
         SignerConfig(name="x", key=text)
-    assert says in str(caught.value.errors()[0]["msg"])
+    assert says in caught.value.wrong[0].text
 
 
 def test_a_signer_has_a_key_or_an_identity() -> None:

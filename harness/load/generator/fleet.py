@@ -339,9 +339,8 @@ def _written(snapshot: Snapshot) -> Any:  # noqa: ANN401 - JSON is what it is
 
 
 def _snapshot(body: Mapping[str, Any], number: int) -> Snapshot:
-    from pydantic import ValidationError
-
     from harness import codec
+    from harness.shapes import ValidationError
 
     try:
         snapshot = codec.load(Snapshot, body.get("snapshot"))
