@@ -31,6 +31,7 @@ class Notes:
     findings: list[Finding] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    of_findings: bool = False
 
     def measure(
         self, metric: str, value: Fraction | float | None, unit: Unit = Unit.COUNT, *, sample: int = 1
@@ -52,7 +53,8 @@ class Notes:
         assert media_type
         self.files.append(content)
 
-    def fail(self, reason: str, *, hint: str = "") -> NoReturn:
+    def fail(self, reason: str, *, hint: str = "", of_findings: bool = False) -> NoReturn:
+        self.of_findings = of_findings
         raise EndedError("failed", reason, hint)
 
     def error(self, reason: str, *, hint: str = "") -> NoReturn:

@@ -391,3 +391,11 @@ def test_more_tolerance_never_breaks_what_less_keeps(now: Fraction, before: Frac
     )
     assert more or not less
     assert less is (now <= before * (1 + Fraction(percent, 100)))
+
+
+def test_a_tolerance_in_another_unit_than_the_metrics_is_told() -> None:
+    rule = parse_any("p95 <= baseline + 5/s")
+    assert isinstance(rule, BaselineRule)
+    with pytest.raises(ThresholdError, match="measured in seconds, the tolerance is in per_second") as caught:
+        rule.require_unit(Unit.SECONDS)
+    assert caught.value.hint == "write the tolerance in percent, or in a unit of the metric"

@@ -93,6 +93,17 @@ def test_a_check_ends_as_its_scan_did(
     assert end.value.cause == scan.cause
 
 
+@pytest.mark.parametrize(
+    ("number", "whole"), [(0, False), (1, True), (MAX_FINDINGS, True), (MAX_FINDINGS + 1, False)]
+)
+def test_findings_speak_for_the_check_only_where_all_are_on_record(
+    notes: Notes, ended: type[EndedError], number: int, whole: bool
+) -> None:
+    with pytest.raises(ended):
+        tell(notes, Scan(Outcome.FAILED, "bad", findings=(Finding("r", "m"),) * number))
+    assert notes.of_findings is whole
+
+
 def test_a_pass_records_everything(notes: Notes, tmp_path: Path) -> None:
     kept, gone = tmp_path / "a.json", tmp_path / "gone.json"
     kept.write_text("{}")
