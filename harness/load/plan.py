@@ -47,8 +47,9 @@ class Plan:
     What one arrival does is `kind` with its `traffic` (`harness.load.generator.traffic`); the fields from `url` on are
     those of the kind ``http``. `run` marks the result as this run's own; `late_after` is the schedule lag from which an
     arrival counts as late. `result` and `progress` are the files that Locust's process writes. `nodes` processes share
-    the load; `start` is the command that starts one elsewhere, and all may take `wait` to come. `rules` are thresholds; the run ends early where one of them is broken for certain, on the terms of
-    `confidence` and `early_pass` (`harness.load.statistics.sequential`), unless `stop_early` forbids it.
+    the load; `start` is the command that starts one elsewhere, all may take `wait` to come, and one that says nothing for `silence`
+    is lost. `rules` are thresholds; the run ends early where one of them is broken for certain, on the terms of `confidence`
+    and `early_pass` (`harness.load.statistics.sequential`), unless `stop_early` forbids it.
     """
 
     run: str
@@ -74,6 +75,7 @@ class Plan:
     nodes: int = 1
     start: str = ""
     wait: float = 60.0
+    silence: float = 5.0
     rules: tuple[str, ...] = ()
     confidence: float | None = None
     early_pass: bool = False

@@ -40,7 +40,10 @@ def invalid_reasons(result: LoadResult, *, limit: Fraction | None = None) -> tup
         )
     if ours := result.failures.get(Kind.GENERATOR, 0):
         said = next((seen.detail for seen in result.first_failures if seen.kind is Kind.GENERATOR), "")
-        why = said or "for want of open files, ports or memory on this machine, or of room that AWS may be asked in"
+        why = (
+            said
+            or "for want of open files, ports or memory on this machine, or of room that AWS may be asked in"
+        )
         reasons.append(f"{ours} requests could not be sent by the generator: {why}")
     if result.planned is not None:
         reasons.extend(_off_schedule(result, result.planned, lag_bound(limit)))

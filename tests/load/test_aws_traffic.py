@@ -203,6 +203,7 @@ def test_probes_go_through_a_topic_to_each_queue(
     assert set(result.steps) == {"publish", "receive", "delete"}
 
 
+@pytest.mark.slow
 def test_one_queue_that_gets_nothing_is_a_time_out_and_nothing_is_left(
     writing: Profile, owner: Owner, credentials: str, tmp_path: Path
 ) -> None:
@@ -262,6 +263,7 @@ def somebody(owner: Owner, act: Callable[[Any, int], None]) -> Iterator[None]:
         thread.join(10)
 
 
+@pytest.mark.slow
 def test_a_queue_that_others_use_proves_nothing(
     writing: Profile, owner: Owner, credentials: str, tmp_path: Path
 ) -> None:
@@ -280,6 +282,7 @@ def test_a_queue_that_others_use_proves_nothing(
     assert dead["ApproximateNumberOfMessages"] == "0", "none of theirs was received to death"
 
 
+@pytest.mark.slow
 def test_probes_that_a_consumer_gives_back_are_seen_here_or_among_the_dead_letters(
     writing: Profile, owner: Owner, credentials: str, tmp_path: Path
 ) -> None:
@@ -325,6 +328,7 @@ def test_throttled_requests_are_failures_by_their_code(
     assert "not all could be cleaned up" in said
 
 
+@pytest.mark.slow
 def test_arrivals_that_aws_calls_hold_back_are_the_generators(
     writing: Profile, owner: Owner, tmp_path: Path
 ) -> None:
@@ -336,6 +340,7 @@ def test_arrivals_that_aws_calls_hold_back_are_the_generators(
     assert "held back by [aws] calls" in result.first_failures[0].detail
 
 
+@pytest.mark.slow
 def test_shared_credentials_are_found_although_locust_has_another_home(
     writing: Profile, owner: Owner, credentials: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,6 +380,7 @@ print(len(answers), {str(answer.kind) for answer in answers}, took)
 """
 
 
+@pytest.mark.slow
 def test_ten_arrivals_wait_at_the_same_time(
     writing: Profile, stub: Any, http: Callable[..., bytes], tmp_path: Path
 ) -> None:

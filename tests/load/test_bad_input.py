@@ -20,8 +20,7 @@ from harness.load.runner import run_scenario
 from harness.load.scenario import Scenario
 from harness.load.validity import invalid_reasons
 from harness.shapes import ValidationError
-
-pytestmark = pytest.mark.alone
+from harness.shapes import ValidationError
 
 RULES = ("success_rate >= 95%",)
 MEMORY = 200_000_000
@@ -33,20 +32,23 @@ def run(make_plan: Any, tmp_path: Path, url: str, **values: Any) -> LoadResult:
     given = {"rate": 40.0, "duration": 1.0, "timeout": 0.5, "rules": RULES, **values}
     began = time.monotonic()
     result = run_scenario(make_plan(url, **given), work=tmp_path / "work")
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 40
     assert locusts() == []
     return result
 
 
 def fails_by(result: LoadResult, kind: Kind) -> None:
-    """All requests failed in this way: the run is valid, and its rule is broken."""
+    """All requests failed in this way: the run is valid (however late a busy machine was), and its rule is broken."""
     assert result.failures == {kind: result.sent}
     assert result.sent > 0
     assert result.succeeded == 0
     assert [judged.state for judged in result.judged] == ["fail"]
-    rates = {found.metric: found.value for found in measurements(result)}
-    assert rates["success_rate"] == Fraction(0)
-    assert invalid_reasons(result) == ()
+    figures = {found.metric: found.value for found in measurements(result)}
+    assert figures["success_rate"] == Fraction(0)
+    assert (figures["avg_response_time"] is None) == (kind is not Kind.TIMEOUT), (
+        "quick refusals improve no figure"
+    )
+    assert invalid_reasons(result, limit=Fraction(60)) == ()
 
 
 def test_a_host_that_does_not_resolve(make_plan: Any, tmp_path: Path) -> None:
@@ -71,6 +73,7 @@ def test_a_certificate_that_nobody_vouches_for(
     assert server.count == 0, "nothing is said to who cannot be trusted"
 
 
+@pytest.mark.slow
 def test_a_certificate_of_another_name(
     serve: Any,
     make_plan: Any,
@@ -84,6 +87,7 @@ def test_a_certificate_of_another_name(
     assert server.count == 0
 
 
+@pytest.mark.slow
 def test_plain_http_where_tls_is_expected(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     """The server waits for the end of a request line that never comes, or answers what is no TLS."""
 
@@ -145,6 +149,7 @@ def test_a_body_without_an_end(serve: Any, make_plan: Any, tmp_path: Path) -> No
     fails_by(run(make_plan, tmp_path, serve(endless).url), Kind.TIMEOUT)
 
 
+@pytest.mark.slow
 def test_headers_without_an_end(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     async def drips(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
@@ -166,6 +171,7 @@ def test_a_server_that_never_answers(serve: Any, make_plan: Any, tmp_path: Path)
     assert result.service_time.least == result.service_time.most == 500_000_000
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_up(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     async def hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -188,6 +194,7 @@ def test_an_answer_cut_short(serve: Any, make_plan: Any, tmp_path: Path) -> None
     fails_by(run(make_plan, tmp_path, serve(cut).url), Kind.CLOSED)
 
 
+@pytest.mark.slow
 def test_a_service_that_answers_nobody_in_time_keeps_nobody_waiting(
     serve: Any, make_plan: Any, tmp_path: Path
 ) -> None:

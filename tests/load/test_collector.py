@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ToolError
-from harness.load.generator.collector import SILENCE, Collector
+from harness.load.generator.collector import Collector
 from harness.load.generator.recorder import Tally
 from harness.load.generator.snapshot import Rhythm, Snapshot
 from harness.load.plan import Plan
@@ -138,8 +138,8 @@ def test_silence() -> None:
     assert collector.silent(1000.0) == (), "nobody has been told to start"
     collector.begin(100.0)
     tick = Rhythm.of(PLAN).tick
-    assert collector.silent(100.0 + SILENCE + tick) == ()
-    assert collector.silent(100.1 + SILENCE + tick) == (0, 1)
+    assert collector.silent(100.0 + PLAN.silence + tick) == ()
+    assert collector.silent(100.1 + PLAN.silence + tick) == (0, 1)
     collector.add(one(1), 104.0)
     assert collector.silent(108.0) == (1,)
     assert collector.silent(111.0) == (0, 1)

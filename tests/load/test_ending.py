@@ -7,7 +7,7 @@ import pytest
 
 from harness.load.ending import decision, ending
 from harness.load.result import Judged, LoadResult
-from tests.load_parts import MS, run_of
+from load_parts import MS, run_of
 
 RATE, ERRORS = "success_rate >= 95%", "error_rate <= 1%"
 

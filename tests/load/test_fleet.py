@@ -18,8 +18,6 @@ from harness.errors import ToolError
 from harness.load.result import read
 from harness.load.runner import run_scenario
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
@@ -43,6 +41,7 @@ def test_forks_share_a_schedule(serve: Any, make_plan: Any, tmp_path: Path) -> N
     assert "waiting" in (tmp_path / "progress.jsonl").read_text().splitlines()[0]
 
 
+@pytest.mark.slow
 def test_forks_share_users(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     async def slow(index: int, head: bytes, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
@@ -55,6 +54,7 @@ def test_forks_share_users(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     assert server.connections == 5, "as many as there are users in all"
 
 
+@pytest.mark.slow
 def test_a_warm_up_longer_than_the_silence_of_a_lost_worker(
     serve: Any, make_plan: Any, tmp_path: Path
 ) -> None:
@@ -66,15 +66,14 @@ def test_a_warm_up_longer_than_the_silence_of_a_lost_worker(
 
 def test_a_killed_fork_is_named(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     server = serve()
-    run = Background(make_plan(server.url, rate=60.0, duration=40.0, nodes=2), tmp_path / "work")
+    plan = make_plan(server.url, rate=60.0, duration=40.0, nodes=2, silence=3.0)
+    run = Background(plan, tmp_path / "work")
     wait_until(lambda: server.count > 30)
     forked()[0].kill()
-    killed = time.monotonic()
-    run.wait(20)
+    run.wait(30)
     assert run.result is None
     assert run.error is not None
-    assert " of 2 has gone: no word for 5 s and no result" in run.error.message
-    assert run.ended - killed < 9
+    assert " of 2 has gone: no word for 3 s and no result" in run.error.message
     assert not (tmp_path / "work" / "result.json").exists()
     assert locusts() == []
 
@@ -147,6 +146,7 @@ def test_a_header_variable_that_is_not_set_there(serve: Any, make_plan: Any, tmp
     assert server.count == 0
 
 
+@pytest.mark.slow
 def test_a_wrong_token_takes_no_part(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     server = serve()
     where = meeting(wait=4)
@@ -163,13 +163,12 @@ def test_a_wrong_token_takes_no_part(serve: Any, make_plan: Any, tmp_path: Path)
 
 def test_nobody_comes(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     server = serve()
-    began = time.monotonic()
-    with pytest.raises(ToolError, match="0 of 2 workers came within 2 s"):
-        run_scenario(external(make_plan, server.url), work=tmp_path, meeting=meeting(wait=2))
-    assert time.monotonic() - began < 10
+    with pytest.raises(ToolError, match="0 of 2 workers came within 1 s"):
+        run_scenario(external(make_plan, server.url), work=tmp_path, meeting=meeting(wait=1))
     assert server.count == 0
 
 
+@pytest.mark.slow
 def test_one_too_many(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     server = serve()
     where = meeting()
@@ -180,6 +179,7 @@ def test_one_too_many(serve: Any, make_plan: Any, tmp_path: Path) -> None:
         run_scenario(external(make_plan, server.url, nodes=1, users=2), work=tmp_path, meeting=where)
 
 
+@pytest.mark.slow
 def test_another_version(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     server = serve()
     older = tmp_path / "older"
@@ -196,6 +196,7 @@ def test_another_version(serve: Any, make_plan: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_killed_worker_from_elsewhere(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     server = serve()
     where = meeting()
@@ -228,6 +229,7 @@ def test_the_last_worker_is_killed(serve: Any, make_plan: Any, tmp_path: Path) -
     assert not (tmp_path / "work" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_terminated_worker_takes_its_generator_along(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     server = serve()
     where = meeting()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ToolError
+from harness.gates.load import LoadConfig
 from harness.load.diagnosis import hint, lines, summary
 from harness.load.generator.client import now
 from harness.load.generator.journey import KEPT, Journeys
@@ -425,7 +426,7 @@ JOURNEYS = [
 ]
 
 
-@pytest.mark.parametrize("model", ["open", "closed", "two"])
+@pytest.mark.parametrize("model", ["open", "closed", pytest.param("two", marks=pytest.mark.slow)])
 def test_what_is_counted_is_what_the_server_saw(
     serve: Any, make_plan: Any, tmp_path: Path, model: str
 ) -> None:
@@ -467,9 +468,5 @@ def test_hints_speak_of_steps(make_result: Callable[..., LoadResult]) -> None:
 def test_the_documented_examples_are_valid() -> None:
     text = (Path(__file__).parents[2] / "docs" / "load.md").read_text()
     tables = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
-    found = [
-        Scenario.model_validate(one, strict=True)
-        for table in tables
-        for one in table["gates"]["load"]["scenarios"]
-    ]
-    assert {"checkout", "shoppers"} <= {one.name for one in found}
+    found = [LoadConfig.model_validate(table["gates"]["load"], strict=True) for table in tables]
+    assert {"checkout", "shoppers", "api"} <= {one.name for gate in found for one in gate.scenarios}

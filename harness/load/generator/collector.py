@@ -20,8 +20,6 @@ from harness.load.validity import MAX_CPU, MIN_RATE
 from harness.load.windows import add_up, percentile
 from harness.threshold import parse
 
-SILENCE = 5.0
-"""Seconds without a word after which a node counts as lost."""
 _EARLY = (Ground.CURTAILMENT, Ground.EVIDENCE, Ground.EARLY_PASS)
 
 
@@ -134,7 +132,7 @@ class Collector:
         return tuple(
             node
             for node, heard in sorted(self._heard.items())
-            if clock - heard > SILENCE + self._rhythm.tick and not self._over(node)
+            if clock - heard > self._plan.silence + self._rhythm.tick and not self._over(node)
         )
 
     @property

@@ -121,7 +121,9 @@ class Front:
             self._progress.write(self._collector.progress(clock - self._began))
             if lost := self._collector.silent(clock):
                 numbers = ", ".join(str(node + 1) for node in lost)
-                self.fail(f"worker {numbers} of {self._plan.nodes} has gone: no word for 5 s and no result")
+                self.fail(
+                    f"worker {numbers} of {self._plan.nodes} has gone: no word for {self._plan.silence:g} s and no result"
+                )
             elif clock - self._began > longest:
                 self.fail(f"the load did not end within {longest:.0f} s")
 
