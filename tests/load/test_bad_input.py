@@ -20,7 +20,6 @@ from harness.load.runner import run_scenario
 from harness.load.scenario import Scenario
 from harness.load.validity import invalid_reasons
 from harness.shapes import ValidationError
-from harness.shapes import ValidationError
 
 RULES = ("success_rate >= 95%",)
 MEMORY = 200_000_000
