@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
         Command("load-worker", "harness.cli.load_worker:load_worker"),
         Command("local", "harness.cli.local:app", group=True),
         Command("advisories", "harness.cli.advisories:app", group=True),
+        Command("selftest", "harness.cli.selftest:selftest"),
     )
 }
 

@@ -102,7 +102,7 @@ def _files(report: Path, app: Path, *, branch: bool) -> Mapping[Path, FileCovera
         return {(app / name).resolve(): _file(name, entry, branch) for name, entry in data["files"].items()}
     except FileNotFoundError as error:
         raise BrokenToolError(f"no coverage report was written ({report.name})", hint=hint) from error
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise BrokenToolError(
             f"the coverage report {report.name} is empty, cut short or of an unknown form ({error!r})",
             hint=hint,
