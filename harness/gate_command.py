@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import __version__, codec
 from harness.errors import ExitCode, GonogoError, UsageError
@@ -33,9 +34,13 @@ from harness.scanners import source_tree
 from harness.verdict import info as verdict_info
 from harness.verdict import store
 from harness.verdict.info import RunInfo
+from harness.verdict.publication import Publication, begin, publish
 from harness.verdict.reading import encode
 from harness.verdict.signing import sign_verdict
 from harness.verdict.statement import build, placeholder
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXIT = {
     Decision.GO: ExitCode.GO,
@@ -78,25 +83,45 @@ def _execute(run: Run) -> int:
         _environment(run, view) as bound,
     ):
         decided, record, info = _gates(bound, view)
-        if run.request.trial:
-            newest = True
-        else:
+        published = Publication(newest=True)
+        if not run.request.trial:
             raw = sign_verdict(encode(build(info, record, decided)), run.signers, run.profile.policy.signing)
-            newest = store.publish(run.home, raw, run.run_id)
+            published = publish(run.home, run.series, run.run_id, raw, run.store)
     files = render_all(run.folder, info, record, decided)
     if not run.request.trial:
-        files = {"verdict": run.home / store.FILE if newest else run.folder / store.FILE, **files}
+        home = run.home if published.newest else run.folder
+        files = {"verdict": home / store.FILE, **files}
     summary(console, info, record, decided, files, trial=run.request.trial)
-    if not newest:
-        console.print("A later run has begun; its verdict is the newest, not this one.", style="yellow")
     store.prune(run.home, run.profile.reports.keep)
     code = int(decided.decision is not Decision.GO) if run.request.trial else EXIT[decided.decision]
+    if published.failure is not None:
+        code = ExitCode.ERROR
+        _tell_unpublished(console, run, published.failure)
+    elif not published.newest:
+        console.print("A later run has begun; its verdict is the newest, not this one.", style="yellow")
     if run.request.as_json:
-        _print_json(run, decided, files, code)
+        _print_json(run, decided, files, code, published)
     return code
 
 
-def _print_json(run: Run, decided: Decided, files: Mapping[str, Path], code: int) -> None:
+def _tell_unpublished(console: "Console", run: Run, failure: GonogoError) -> None:
+    """Whatever was decided: where others look, this run is not over, so nobody may rely on it."""
+    from rich.text import Text
+
+    uri = run.store.uri if run.store else ""
+    region = run.profile.store.region or run.profile.aws.region
+    lines = (
+        f"The verdict is not in {uri}: {failure.message}",
+        f"  → {failure.hint}",
+        f"  → then: gonogo verdicts publish {run.folder} --store {uri} --region {region}",
+    )
+    for line in lines:
+        console.print(Text(line, style="bold red"), soft_wrap=True)
+
+
+def _print_json(
+    run: Run, decided: Decided, files: Mapping[str, Path], code: int, published: Publication
+) -> None:
     answer = {
         "decision": decided.decision,
         "exit_code": int(code),
@@ -106,6 +131,9 @@ def _print_json(run: Run, decided: Decided, files: Mapping[str, Path], code: int
         "gates": {gate.gate: gate.outcome for gate in decided.gates},
         "reasons": [codec.dump(reason) for reason in decided.reasons],
         "files": {name: str(path) for name, path in files.items()},
+        "store": run.store.uri if run.store else None,
+        "newest": published.newest,
+        "not_published": published.failure.message if published.failure else None,
     }
     print(json.dumps(answer, indent=1))  # noqa: T201 - what --json asks for
 
@@ -132,7 +160,7 @@ def _begin(run: Run) -> None:
         info = _info(run)
         run.folder.mkdir(parents=True, exist_ok=True)
         if not run.request.trial:
-            store.publish(run.home, encode(placeholder(info)), run.run_id, start=True)
+            begin(run.home, run.series, run.run_id, encode(placeholder(info)), run.store)
     except BaseException:
         newest.unlink(missing_ok=True)
         raise

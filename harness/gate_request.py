@@ -20,6 +20,7 @@ from harness.profile.sources import own_folder
 from harness.verdict import store
 from harness.verdict.info import image_check
 from harness.verdict.signing import SIGN_WITH, Signer, check_signers, open_signers
+from harness.verdict.stores import Series, VerdictStore, chosen, open_store
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Request:
     refused: tuple[str, ...] = ()
     sign_with: tuple[str, ...] = ()
     """Who signs the verdict; where nobody is named, whom ``GONOGO_SIGN_WITH`` names."""
+    store: str = ""
+    """Where the verdict is kept for others to read; empty: where the profile says."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,13 @@ class Run:
     """The other environments that this one must be like."""
     signers: tuple[Signer, ...] = ()
     """Who signs the verdict."""
+    store: VerdictStore | None = None
+    """Where the verdict is kept for others to read, beside the reports folder."""
+
+    @property
+    def series(self) -> Series:
+        """Which runs this one is the next of."""
+        return Series(self.profile.name, self.phase)
 
     @property
     def folder(self) -> Path:
@@ -141,7 +151,15 @@ def validate(request: Request) -> Run:
         environ=dict(os.environ),
         counterparts=counterparts(profile, request.profiles),
         signers=signers,
+        store=_store(request, profile),
     )
+
+
+def _store(request: Request, profile: Profile) -> VerdictStore | None:
+    if request.trial:
+        return None
+    config = chosen(profile, request.store)
+    return open_store(config, region=profile.aws.region) if config else None
 
 
 def _signers(request: Request, profile: Profile) -> tuple[Signer, ...]:

@@ -36,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gonogo-keep-going", action="store_true", help="run later layers although an earlier failed"
     )
     group.addoption(
+        "--gonogo-store", metavar="URI", default="", help="keep the verdict here as well (see `gonogo gate`)"
+    )
+    group.addoption(
         "--gonogo-context", metavar="FILE", default=None, help="be the session of one gate (internal)"
     )
 
@@ -56,6 +59,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         overrides=tuple(config.getoption("--gonogo-set")),
         gates=tuple(name for name in config.getoption("--gonogo-gates").split(",") if name),
         keep_going=config.getoption("--gonogo-keep-going"),
+        store=config.getoption("--gonogo-store"),
         refused=_selections(config.invocation_params.args),
     )
     return main(request)

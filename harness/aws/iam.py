@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.aws.operations import Operation, operations, own_operation
 from harness.aws.resource import Asked, AwsResource, GateAsks
+from harness.aws.verdict_store import store_statements
 from harness.profile import Profile
 
 ALWAYS = ("sts:GetCallerIdentity",)
@@ -66,7 +67,8 @@ def needed(profile: Profile, counterparts: Iterable[Profile] = ()) -> tuple[Oper
 
 
 def policy(profile: Profile, counterparts: Iterable[Profile] = ()) -> dict[str, Any]:
-    """An IAM policy document: what the checks read, what the probes change, and what explains a failure."""
+    """An IAM policy document: what the checks read, what the probes change, what explains a failure, and what keeping
+    the verdict in the profile's store needs."""
     others = tuple(counterparts)
     rows = needed(profile, others)
     own, all_ = _arns(profile), _arns(profile, *others)
@@ -86,6 +88,8 @@ def policy(profile: Profile, counterparts: Iterable[Profile] = ()) -> dict[str, 
             statements.append({**_allow(f"{sid}Passes", passes, ["*"]), "Condition": _TO_TASKS})
         if free:
             statements.append(_allow(sid, free, ["*"]))
+    if profile.store.uri.startswith("s3://"):
+        statements.extend(store_statements(profile.store.uri))
     return {"Version": "2012-10-17", "Statement": statements}
 
 

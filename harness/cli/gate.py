@@ -47,6 +47,14 @@ _SignWith = Annotated[
         show_default=False,
     ),
 ]
+_Store = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="URI",
+        help="Keep the verdict here as well: s3://bucket/prefix or a folder; default: the profile's [store].",
+    ),
+]
 _Phase = Annotated[str, typer.Option(help="When in the release: pre-deploy or post-deploy.")]
 _Profiles = Annotated[str, typer.Option(metavar="DIR", help="The folder of your own profiles.")]
 _KeepGoing = Annotated[
@@ -74,6 +82,7 @@ def gate(
     profiles: _Profiles = "profiles",
     stand_in: _StandIn = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the decision as JSON on stdout.")] = False,
+    store: _Store = "",
 ) -> int:
     """Run the gates of a profile and write one verdict.
 
@@ -92,6 +101,7 @@ def gate(
             faults=tuple(fault),
             as_json=as_json,
             sign_with=tuple(sign_with),
+            store=store,
         )
     )
 
