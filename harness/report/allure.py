@@ -20,7 +20,7 @@ from harness.model import CheckResult, Decided, Decision, Evidence, Record, Thre
 from harness.report import load
 from harness.report.files import inside, write_folder
 from harness.report.svg import standalone
-from harness.report.text import bounded, clean, finding_line, one_line
+from harness.report.text import bounded, clean, figure, finding_line, one_line
 from harness.report.view import Case, State, View, view
 from harness.threshold import show
 from harness.verdict.info import RunInfo
@@ -171,7 +171,7 @@ class _Writer:
 
     def _threshold(self, each: ThresholdResult) -> Any:  # noqa: ANN401
         status = {True: "passed", False: "failed", None: "broken"}[each.held]
-        actual = show(each.actual, each.unit, beside=each.limit)
+        actual = figure(each)
         step = self._step(f"{each.threshold}: {actual}", status)
         step.parameters = [
             model2.Parameter(name="actual", value=actual),

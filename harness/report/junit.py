@@ -9,9 +9,8 @@ from xml.etree import ElementTree as ET
 
 from harness.model import Decided, Decision, Record
 from harness.report.files import write
-from harness.report.text import EXIT_TEXT, bounded, clean, one_line
+from harness.report.text import EXIT_TEXT, bounded, clean, figure, one_line
 from harness.report.view import Case, GateView, State, View, view
-from harness.threshold import show
 from harness.verdict.info import RunInfo
 
 NAME = "junit.xml"
@@ -138,10 +137,7 @@ def _numbers(case: Case) -> str:
     result = case.result
     if result is None:
         return ""
-    judged = [
-        f"{each.threshold}: {show(each.actual, each.unit, beside=each.limit)} ({each.sample} samples)"
-        for each in result.thresholds
-    ]
+    judged = [f"{each.threshold}: {figure(each)} ({each.sample} samples)" for each in result.thresholds]
     tried = [f"attempt {n}: {a.outcome} {a.reason}" for n, a in enumerate(result.attempts, 1)]
     files = [f"evidence {each.path} sha256:{each.sha256}" for each in result.evidence]
     return _text(*judged, *tried, *(f"{key}: {value}" for key, value in result.facts.items()), *files)

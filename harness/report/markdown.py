@@ -8,9 +8,8 @@ from urllib.parse import quote
 from harness.model import Decided, Reason, Record, ThresholdResult
 from harness.report import load
 from harness.report.files import write
-from harness.report.text import bounded, clean, counts, finding_line, one_line, plural, seconds
+from harness.report.text import bounded, clean, counts, figure, finding_line, one_line, plural, seconds
 from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
-from harness.threshold import show
 from harness.verdict.info import RunInfo
 
 NAME = "summary.md"
@@ -115,7 +114,7 @@ def _thresholds(thresholds: Sequence[tuple[Case, ThresholdResult]]) -> list[str]
         (
             code(case.id),
             code(r.threshold),
-            text(show(r.actual, r.unit, beside=r.limit)),
+            text(figure(r)),
             f"{r.sample:,}",
             words[r.held],
         )

@@ -13,9 +13,8 @@ from harness.report.captions import unbroken
 from harness.report.files import inside, write
 from harness.report.html import Html, el, join, table
 from harness.report.svg import stylesheet
-from harness.report.text import bounded, counts, finding_line, plural, seconds
+from harness.report.text import bounded, counts, figure, finding_line, plural, seconds
 from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
-from harness.threshold import show
 from harness.verdict.info import RunInfo
 
 NAME = "review.html"
@@ -156,7 +155,7 @@ def _thresholds(found: Sequence[tuple[Case, ThresholdResult]]) -> Html:
             (
                 el("code", each.threshold),
                 el("span", word, class_=f"state {tone}"),
-                show(each.actual, each.unit, beside=each.limit),
+                figure(each),
                 _bar(tone, actual / scale, each.limit / scale),
                 f"{each.sample:,}",
                 el("code", case.id),

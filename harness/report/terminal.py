@@ -16,9 +16,8 @@ from harness.load.ending import ENDED
 from harness.model import Decided, Decision, Phase, Reason, Record, ThresholdResult
 from harness.report.live import LiveView, plain_output
 from harness.report.marks import BAD, DECISIONS, GOOD, QUIET, UNKNOWN, draw, sign, style, tolerant
-from harness.report.text import bounded, counts, one_line, plural, seconds
+from harness.report.text import bounded, counts, figure, one_line, plural, seconds
 from harness.report.view import Case, FailureGroup, GateView, SkipGroup, State, View, view
-from harness.threshold import show
 from harness.verdict.info import RunInfo
 
 __all__ = ["LiveView", "plain_output", "summary"]
@@ -182,9 +181,7 @@ class _Page:
         return [
             Text(sign(self._console, state), style=colour),
             Text(one_line(each.metric, 18 if self._narrow else 30)),
-            Text(
-                show(each.actual, each.unit, beside=each.limit), style="" if each.held else f"bold {colour}"
-            ),
+            Text(figure(each), style="" if each.held else f"bold {colour}"),
             Text(one_line(each.threshold.removeprefix(each.metric), 20)),
             Text("" if self._narrow else plural(each.sample, "sample"), style=QUIET),
             Text(one_line(f"{case.gate} {resource}" if resource else case.id), style=QUIET),

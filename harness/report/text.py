@@ -6,10 +6,13 @@ terminal, break a document, reverse the reading direction or carry a secret into
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 
 from harness.masking import mask
-from harness.model import Decision, Finding, Outcome
+from harness.model import Decision, Finding, Outcome, ThresholdResult, Unit
+from harness.threshold import show
 
+_DAY = 86_400
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -73,6 +76,19 @@ def seconds(value: float) -> str:
         return f"{minutes} m {rest:02d} s" if rest else f"{minutes} m"
     hours, rest = divmod(whole // 60, 60)
     return f"{hours} h {rest:02d} m" if rest else f"{hours} h"
+
+
+def figure(result: ThresholdResult) -> str:
+    """What a threshold was held against, never reading like its limit; times of days in days."""
+    value, limit = result.actual, result.limit
+    if value is not None and result.unit is Unit.SECONDS and _far(value, limit):
+        return f"{round(value / _DAY * 10) / 10:,.1f} d"
+    return show(value, result.unit, beside=limit)
+
+
+def _far(value: Fraction, limit: Fraction) -> bool:
+    """Whether a time is one of days, and so far from its limit that tenths of a day tell them apart."""
+    return abs(value) >= 2 * _DAY and abs(value - limit) >= _DAY
 
 
 def counts(figures: Mapping[str, int]) -> str:

@@ -1,10 +1,12 @@
 """Foreign text is made harmless; figures read the same everywhere."""
 
+from fractions import Fraction
+
 import pytest
 
 from harness.masking import register
-from harness.model import Finding
-from harness.report.text import bounded, clean, counts, finding_line, one_line, plural, seconds
+from harness.model import Finding, ThresholdResult, Unit
+from harness.report.text import bounded, clean, counts, figure, finding_line, one_line, plural, seconds
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,21 @@ def test_a_finding_is_told_in_one_line_with_its_waiver() -> None:
     plain = Finding("B324", "md5", "high", "apps/etag.py", 3)
     assert finding_line(plain) == "apps/etag.py:3 B324 high md5"
     assert finding_line(Finding("CVE-1", "old", waiver="W-7")) == "CVE-1 old (waived by W-7)"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit", "said"),
+    [
+        (1_076_358_983, 2_592_000, "12,457.9 d"),
+        (2_592_000, 2_592_000, "2592000 s"),
+        (2_592_001, 2_592_000, "2592001 s"),
+        (60, 2_592_000, "60 s"),
+    ],
+)
+def test_times_of_days_are_told_in_days_where_they_are_far_from_their_limit(
+    seconds: int, limit: int, said: str
+) -> None:
+    judged = ThresholdResult(
+        "left >= 30d", "left", Fraction(seconds), Fraction(limit), Unit.SECONDS, 1, seconds >= limit
+    )
+    assert figure(judged) == said
