@@ -36,7 +36,7 @@ from harness.verdict import store
 from harness.verdict.info import RunInfo
 from harness.verdict.publication import Publication, begin, publish
 from harness.verdict.reading import encode
-from harness.verdict.signing import sign_verdict
+from harness.verdict.signing import sign_verdict, starter
 from harness.verdict.statement import build, placeholder
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def _execute(run: Run) -> int:
         _environment(run, view) as bound,
     ):
         decided, record, info = _gates(bound, view)
+        info = replace(info, starter=starter(run.signers, run.profile.policy.signing))
         published = Publication(newest=True)
         if not run.request.trial:
             raw = sign_verdict(encode(build(info, record, decided)), run.signers, run.profile.policy.signing)

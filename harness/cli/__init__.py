@@ -37,6 +37,8 @@ COMMANDS: dict[str, Command] = {
         Command("try", "harness.cli.gate:try_gates"),
         Command("verify", "harness.cli.verify:verify"),
         Command("guard", "harness.cli.guard:guard"),
+        Command("approve", "harness.cli.approve:approve"),
+        Command("override", "harness.cli.override:override"),
         Command("explain", "harness.cli.explain:explain"),
         Command("bundle", "harness.cli.bundle:bundle"),
         Command("verdicts", "harness.cli.verdicts:app", group=True),

@@ -91,7 +91,7 @@ def _print(found: _Explanation) -> None:
         f"{decided.decision}: {info.profile} {info.phase}, run {info.run_id}, attempt {info.attempt}",
         _COLOURS.get(decided.decision, "yellow"),
     )
-    say(f"  started by {info.started_by or 'unknown'} (unproven) at {info.started:%Y-%m-%d %H:%M:%S} UTC")
+    say(f"  started by {info.told_starter} at {info.started:%Y-%m-%d %H:%M:%S} UTC")
     for key, override in info.overrides.items():
         say(f"  overridden: {key} = {override.value} ({override.source})", "yellow")
     if decided.reasons:

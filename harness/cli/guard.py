@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from harness.cli.verify import (
+    AcceptOverride,
     File,
     Images,
     PhaseName,
@@ -37,6 +38,7 @@ def guard(
     require_evidence: RequireEvidence = False,
     store: Store = "",
     run: RunId = "",
+    accept_override: AcceptOverride = False,
 ) -> int:
     """Verify the verdict and, only on GO, run the command in this process's place; its exit code is then the answer.
 
@@ -53,6 +55,7 @@ def guard(
             require_evidence=require_evidence,
             store=store,
             run=run,
+            accept_override=accept_override,
         )
     except VerdictError as error:
         print_refusal(error, as_json=False)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
-from harness.model import Phase
+from harness.model import Decision, Phase
 
 if TYPE_CHECKING:
     from harness.profile import Profile
-    from harness.verdict.verify import Verified
+    from harness.verdict.record_format import EmergencyOverride
+    from harness.verdict.verify import Examined, Verified
 
 ProfileName = Annotated[
     str, typer.Option("--profile", "-p", metavar="NAME", help="The environment's profile.")
@@ -58,6 +59,9 @@ RunId = Annotated[
 RequireEvidence = Annotated[
     bool, typer.Option("--require-evidence", help="Refuse when a file of evidence is not there.")
 ]
+AcceptOverride = Annotated[
+    bool, typer.Option("--accept-override", help="Deploy what is not GO, where an emergency override stands.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -69,13 +73,15 @@ def verify(
     verdict: File = None,
     profiles: Profiles = "profiles",
     require_evidence: RequireEvidence = False,
+    accept_override: AcceptOverride = False,
     as_json: AsJson = False,
     store: Store = "",
     run: RunId = "",
 ) -> int:
     """Accept or refuse the verdict for exactly what is about to be deployed. Only exit code 0 lets a deploy go on.
 
-    0 GO, 10 NO_GO, 11 INCONCLUSIVE, 12 ERROR, 13 PENDING, 14 not usable, 64 wrong usage.
+    0 GO, 10 NO_GO, 11 INCONCLUSIVE, 12 ERROR, 13 PENDING, or not approved, 14 not usable, 15 not GO and an emergency
+    override exists, 64 wrong usage.
     """
     try:
         verified = ask(
@@ -86,6 +92,7 @@ def verify(
             file=verdict,
             profiles=profiles,
             require_evidence=require_evidence,
+            accept_override=accept_override,
             store=store,
             run=run,
         )
@@ -110,6 +117,7 @@ def ask(
     file: Path | None,
     profiles: str,
     require_evidence: bool,
+    accept_override: bool = False,
     store: str = "",
     run: str = "",
 ) -> "Verified":
@@ -140,6 +148,7 @@ def ask(
             source=source,
             now=datetime.now(UTC),
             require_evidence=require_evidence,
+            accept_override=accept_override,
         )
     return replace(verified, origin=origin.name)
 
@@ -192,45 +201,52 @@ def read_images(texts: Sequence[str]) -> dict[str, str]:
 
 def print_accepted(verified: "Verified", *, to_stderr: bool = False) -> None:
     """One line for the answer, then what it rests on."""
-    info = verified.verdict.info
+    standing = verified.permission.standing
+    print_verdict(verified, "OVERRIDDEN" if standing else "GO", to_stderr=to_stderr)
+    if standing:
+        from harness.verdict.override import told
+
+        text = f"  override {told(standing.override, standing.expires)}"
+        say(f"  the verdict is {verified.verdict.decision}", "red", to_stderr=to_stderr)
+        say(text, "red", to_stderr=to_stderr)
+    for each in verified.permission.approvals:
+        comment = f": {each.comment}" if each.comment else ""
+        say(f"  approved by {each.by} at {_time(each.at)}{comment}", to_stderr=to_stderr)
+
+
+def print_verdict(found: "Examined", answer: str, *, to_stderr: bool = False) -> None:
+    """What a verdict is about and what it says."""
+    info = found.verdict.info
     say(
-        f"GO: {info.profile} {info.phase}, run {info.run_id}, until {_time(verified.expires)}",
-        "green",
+        f"{answer}: {info.profile} {info.phase}, run {info.run_id}, until {_time(found.expires)}",
+        "green" if answer == "GO" else "red",
         to_stderr=to_stderr,
     )
     for subject in info.subjects:
         digest = ", ".join(f"{kind}:{value}" for kind, value in subject.digest.items())
         say(f"  {subject.name} {digest}", to_stderr=to_stderr)
-    if verified.signers:
-        say(f"  signed by {', '.join(verified.signers)}", to_stderr=to_stderr)
-    elif verified.verdict.envelope:
+    if found.signers:
+        say(f"  signed by {', '.join(found.signers)}", to_stderr=to_stderr)
+    elif found.verdict.envelope:
         say(
             "  signed, which is not judged: the profile names no signers (see `gonogo keys`)",
             "yellow",
             to_stderr=to_stderr,
         )
-    for reason in verified.reasons:
-        say(f"  allowed: {reason.gate} {reason.text}", "yellow", to_stderr=to_stderr)
+    for reason in found.reasons:
+        allowed = reason.decision is Decision.GO
+        say(
+            f"  {'allowed' if allowed else reason.decision}: {reason.gate} {reason.text}",
+            "yellow" if allowed else "red",
+            to_stderr=to_stderr,
+        )
 
 
 def print_refusal(error: GonogoError, *, as_json: bool) -> None:
     """One line for the reason, one for what to do."""
     code = error.code if isinstance(error, VerdictError) else "usage"
     if as_json:
-        from harness.verdict.refusal import RefusedError
-
-        known = error.verdict if isinstance(error, RefusedError) else None
-        show_json(
-            {
-                "ok": False,
-                "code": code,
-                "exit_code": int(error.exit_code),
-                "decision": known.decision if known else None,
-                "run_id": known.info.run_id if known else None,
-                "reason": error.message,
-                "hint": error.hint,
-            }
-        )
+        show_json(_refused(error, code))
         return
     say(f"REFUSED ({code}): {error.message}", "red", to_stderr=True)
     say(f"  → {error.hint}", to_stderr=True)
@@ -258,21 +274,62 @@ def say(text: str, colour: str = "", *, to_stderr: bool = False) -> None:
 
 
 def _accepted(verified: "Verified") -> dict[str, Any]:
-    info = verified.verdict.info
+    info, permission = verified.verdict.info, verified.permission
+    standing = permission.standing
     return {
         "ok": True,
-        "code": "go",
+        "code": "overridden" if standing else "go",
         "exit_code": int(ExitCode.GO),
         "decision": verified.verdict.decision,
         "run_id": info.run_id,
-        "reason": f"GO for {info.profile} {info.phase}",
-        "allowed": [reason.text for reason in verified.reasons],
+        "reason": f"{'an accepted emergency override' if standing else 'GO'} for {info.profile} {info.phase}",
+        "allowed": [reason.text for reason in verified.reasons if reason.decision is Decision.GO],
         "subjects": {subject.name: dict(subject.digest) for subject in info.subjects},
         "expires": _time(verified.expires),
-        "signers": list(verified.signers),
         "evidence_checked": verified.evidence,
         "verdict": verified.origin,
         "sha256": verified.verdict.sha256,
+        "signers": list(verified.signers),
+        "started_by": info.told_starter,
+        "approvals": [
+            {"by": each.by, "at": _time(each.at), "comment": each.comment} for each in permission.approvals
+        ],
+        "override": override_json(standing.override, standing.expires) if standing else None,
+    }
+
+
+def _refused(error: GonogoError, code: str) -> dict[str, Any]:
+    from harness.verdict.override import OverriddenError
+    from harness.verdict.refusal import RefusedError
+
+    known = error.verdict if isinstance(error, RefusedError) else None
+    return {
+        "ok": False,
+        "code": code,
+        "exit_code": int(error.exit_code),
+        "decision": known.decision if known else None,
+        "run_id": known.info.run_id if known else None,
+        "reason": error.message,
+        "hint": error.hint,
+        **(
+            {"override": override_json(error.override, error.expires)}
+            if isinstance(error, OverriddenError)
+            else {}
+        ),
+    }
+
+
+def override_json(override: "EmergencyOverride", expires: datetime) -> dict[str, Any]:
+    """An emergency override: who, why, until when, and what of the verdict it sets aside."""
+    return {
+        "by": override.by,
+        "at": _time(override.at),
+        "reason": override.reason,
+        "incident": override.incident,
+        "expires": _time(expires),
+        "bypassed": [
+            {"gate": each.gate, "check": each.check, "decision": each.decision} for each in override.bypassed
+        ],
     }
 
 

@@ -8,9 +8,11 @@ from harness.errors import ProfileError
 from harness.model import Phase, Waiver
 from harness.profile.schema import (
     AppConfig,
+    ApprovalConfig,
     AwsConfig,
     GateConfig,
     LocalConfig,
+    OverrideConfig,
     PolicyConfig,
     ReportsConfig,
     Resource,
@@ -62,6 +64,8 @@ class Profile:
     settings: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
     places: frozenset[str] = frozenset()
     store: StoreConfig = field(default_factory=StoreConfig)
+    approval: ApprovalConfig = field(default_factory=ApprovalConfig)
+    override: OverrideConfig = field(default_factory=OverrideConfig)
     waivers: tuple[Waiver, ...] = ()
     """Those in whose scope this environment is."""
     waivers_problem: str = ""

@@ -11,8 +11,10 @@ from harness.profile import Tables
 from harness.profile.paths import Path
 from harness.profile.schema import (
     AppConfig,
+    ApprovalConfig,
     AwsConfig,
     LocalConfig,
+    OverrideConfig,
     Place,
     PolicyConfig,
     Reference,
@@ -30,6 +32,8 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "aws": AwsConfig,
     "local": LocalConfig,
     "policy": PolicyConfig,
+    "approval": ApprovalConfig,
+    "override": OverrideConfig,
     "reports": ReportsConfig,
     "store": StoreConfig,
     "suites": SuitesConfig,

@@ -156,6 +156,8 @@ def _assemble(
         settings={paths.dotted(path): Setting(leaf.value, source_of(path)) for path, leaf in found.items()},
         places=frozenset(paths.dotted(path) for path, leaf in found.items() if leaf.place),
         store=root.store,
+        approval=root.approval,
+        override=root.override,
     )
 
 

@@ -257,6 +257,44 @@ class PolicyConfig(Section):
     signing: SigningConfig = SigningConfig()
 
 
+class ApprovalConfig(Section):
+    """``[approval]``: what a GO of the phase pre-deploy waits for before anything deploys."""
+
+    required: int = Field(default=0, ge=0)
+    """How many of the approvers must approve; who started the run does not count."""
+    approvers: list[SignerConfig] = Field(default_factory=list)
+    """Who may approve or deny, by the keys they sign with."""
+    wait: Duration = Field(default=0.0, ge=0)
+    """How long after the run is over nothing deploys, however early it was approved."""
+    max_age: Duration = Field(default=86400.0, gt=0)
+    """How long an approval counts."""
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> "ApprovalConfig":
+        different_keys(self.approvers)
+        if self.approvers and not self.required:
+            msg = "approvers are named, and none is required; write how many: required = 1"
+            raise ValueError(msg)
+        if self.required > len(self.approvers):
+            msg = f"required {self.required} cannot be met by {len(self.approvers)} approvers"
+            raise ValueError(msg)
+        return self
+
+
+class OverrideConfig(Section):
+    """``[override]``: who may let a release go in an emergency that is not GO; with no signers, nobody may."""
+
+    signers: list[SignerConfig] = Field(default_factory=list)
+    """Who may override, by the keys they sign with."""
+    max: Duration = Field(default=28800.0, gt=0)
+    """How long an override lasts at most."""
+
+    @model_validator(mode="after")
+    def _differ(self) -> "OverrideConfig":
+        different_keys(self.signers)
+        return self
+
+
 class ReportsConfig(Section):
     """``[reports]``: where runs are written and how many are kept."""
 

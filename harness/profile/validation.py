@@ -59,6 +59,7 @@ def _all(values: Mapping[str, Any], tables: Tables, root: type[Section], *, writ
     yield from _phases(values.get("phases"), tables)
     yield from _references(values, root)
     yield from _twins(values, root)
+    yield from _approval(values)
 
 
 def _explain(wrong: Iterable[Wrong], values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
@@ -126,6 +127,16 @@ def _phases(phases: object, tables: Tables) -> Iterator[Found]:
             elif name in seen:
                 yield path, f"gate {name!r} stands twice in {phase}"
             seen.add(name)
+
+
+def _approval(values: Mapping[str, Any]) -> Iterator[Found]:
+    """Nobody approves a run of their own: where approvals are required, a signature must say who started it."""
+    approval, policy = values.get("approval"), values.get("policy")
+    signing = policy.get("signing") if isinstance(policy, Mapping) else None
+    signers = signing.get("signers") if isinstance(signing, Mapping) else None
+    if isinstance(approval, Mapping) and approval.get("required") and not signers:
+        text = "needs [policy.signing] signers: without a signature nobody knows who started a run, and so who may not approve it"
+        yield ("approval", "required"), text
 
 
 def _listable(tables: Tables) -> list[str]:

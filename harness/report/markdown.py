@@ -70,7 +70,7 @@ def _head(info: RunInfo, seen: View) -> list[str]:
         f"run {code(info.run_id)}",
         f"attempt {info.attempt}" if info.attempt > 1 else "",
         f"started {info.started:%Y-%m-%d %H:%M:%S} UTC"
-        + (f" by {text(info.started_by)}" if info.started_by else ""),
+        + (f" by {text(info.told_starter)}" if info.started_by or info.starter else ""),
         f"valid until {info.expires:%Y-%m-%d %H:%M} UTC" if info.expires else "not finished",
         "**partial: only some gates were asked to run**" if info.partial else "",
         "an emulator stood in for AWS" if info.stand_in else "",

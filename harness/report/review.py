@@ -76,8 +76,8 @@ def _state(word: str) -> Html:
 
 def _about(info: RunInfo) -> Html:
     parts = [f"run {info.run_id}", f"started {info.started:%Y-%m-%d %H:%M:%S} UTC"]
-    if info.started_by:
-        parts.append(f"by {info.started_by}")
+    if info.started_by or info.starter:
+        parts.append(f"by {info.told_starter}")
     if info.attempt > 1:
         parts.append(f"attempt {info.attempt}")
     if info.finished:

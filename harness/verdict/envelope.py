@@ -132,13 +132,14 @@ def is_envelope(raw: bytes) -> bool:
     return raw.lstrip().startswith(_START)
 
 
-def unseal(raw: bytes, *, payload_type: str = PAYLOAD_TYPE) -> Envelope:
-    """Read an envelope; nothing is verified but its form. `payload_type` is the only one that is accepted.
+def unseal(raw: bytes, *, payload_type: str = PAYLOAD_TYPE, what: str = "verdict") -> Envelope:
+    """Read an envelope; nothing is verified but its form. `payload_type` is the only one that is accepted, `what` is what
+    messages call it.
 
     Raises:
         VerdictError: with one of the codes of `Unreadable`.
     """
-    data = read(raw)
+    data = read(raw, what)
     if data.keys() != {"payload", "payloadType", "signatures"}:
         refuse(
             Unreadable.MALFORMED, f"an envelope has payload, payloadType and signatures, not {_names(data)}"

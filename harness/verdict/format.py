@@ -51,10 +51,14 @@ class EvidenceDescriptor(Shape):
 
 
 class StartedBy(Shape):
-    """Who is said to have started the run. An environment variable proves nothing, and this says so."""
+    """Who started the run: the name that the profile gives to the key `by`, whose signature the file has, or else only
+    what the environment `claimed`, which proves nothing."""
 
     name: str
-    proven: Literal[False]
+    proven: bool
+    by: str
+    """The id of a key that signed this verdict, where it is proven."""
+    claimed: str
 
 
 class RunDetail(Shape):

@@ -26,12 +26,21 @@ class Override:
 
 
 @dataclass(frozen=True)
+class Starter:
+    """Who started a run, as far as that is proven: the signer of its verdict, by the profile's name of the key."""
+
+    name: str
+    keyid: str
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """One run of one profile and phase.
 
     All times are UTC. `finished` and `expires` are ``None`` until the run is over. `images` are the images that were
     asked for (name -> tag or ``sha256:…``); `subjects` are what they are by their bytes, never empty. `started_by` is
-    what the environment claims, which proves nothing. `stand_in` says that an emulator answered instead of AWS.
+    what the environment claims, which proves nothing; `starter` is whom a signature proves. `stand_in` says that an
+    emulator answered instead of AWS.
 
     Raises:
         ValueError: a value that no run can have; the message names it.
@@ -50,6 +59,7 @@ class RunInfo:
     expires: datetime | None = None
     attempt: int = 1
     started_by: str = ""
+    starter: Starter | None = None
     partial: bool = False
     stand_in: bool = False
     images: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +72,9 @@ class RunInfo:
                 raise ValueError(msg)
         if not _DIGEST.fullmatch(self.policy_digest):
             msg = f"policy digest {self.policy_digest!r} is not 64 hexadecimal digits"
+            raise ValueError(msg)
+        if self.starter and not (self.starter.name and self.starter.keyid):
+            msg = "who started the run is proven by a name and a key"
             raise ValueError(msg)
         if self.attempt < 1:
             msg = f"attempt {self.attempt} is not a positive number"
@@ -106,6 +119,15 @@ class RunInfo:
             expires=finished + timedelta(seconds=max_age),
             subjects=subjects or self.subjects,
         )
+
+    @property
+    def told_starter(self) -> str:
+        """Who started it, and what that rests on: ``ci (proven by key 5f70bf18a086…), for dana (unproven)``."""
+        claimed = f"{self.started_by or 'unknown'} (unproven)"
+        if self.starter is None:
+            return claimed
+        proven = f"{self.starter.name} (proven by key {self.starter.keyid[:12]}…)"
+        return f"{proven}, for {claimed}" if self.started_by else proven
 
     @property
     def level(self) -> str:

@@ -31,27 +31,27 @@ def encode(statement: Mapping[str, Any]) -> bytes:
     return canonical(statement) + b"\n"
 
 
-def read(raw: bytes) -> dict[str, Any]:
-    """Bytes to JSON values: one object, no key twice, no NaN, in canonical form.
+def read(raw: bytes, what: str = "verdict") -> dict[str, Any]:
+    """Bytes to JSON values: one object, no key twice, no NaN, in canonical form. `what` it is called in messages.
 
     Raises:
         VerdictError: they are not.
     """
     if not raw.strip():
-        refuse(Unreadable.TRUNCATED, "the verdict is empty")
+        refuse(Unreadable.TRUNCATED, f"the {what} is empty")
     try:
         data = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
         again = encode(data) if isinstance(data, dict) else b""
     except json.JSONDecodeError as error:
         if error.pos >= len(error.doc.rstrip()) or not raw.rstrip().endswith(b"}"):
-            refuse(Unreadable.TRUNCATED, f"the verdict ends in the middle, after {len(raw)} bytes")
-        refuse(Unreadable.MALFORMED, f"the verdict is not JSON: {error}")
+            refuse(Unreadable.TRUNCATED, f"the {what} ends in the middle, after {len(raw)} bytes")
+        refuse(Unreadable.MALFORMED, f"the {what} is not JSON: {error}")
     except (ValueError, RecursionError) as error:
-        refuse(Unreadable.MALFORMED, f"the verdict is not JSON: {str(error)[:200]}")
+        refuse(Unreadable.MALFORMED, f"the {what} is not JSON: {str(error)[:200]}")
     if not isinstance(data, dict):
-        refuse(Unreadable.MALFORMED, "the verdict is not a JSON object")
+        refuse(Unreadable.MALFORMED, f"the {what} is not a JSON object")
     if again != raw:
-        refuse(Unreadable.NOT_CANONICAL, "the verdict is not written in canonical form")
+        refuse(Unreadable.NOT_CANONICAL, f"the {what} is not written in canonical form")
     _exact_numbers(data)
     return data
 

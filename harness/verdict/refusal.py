@@ -40,12 +40,24 @@ class Refusal(StrEnum):
     EXPECTED_GATES = "expected_gates"
     EXPECTED_CHECKS = "expected_checks"
     PARTIAL = "partial"
+    RECORD_MALFORMED = "record_malformed"
+    RECORD_SUBJECT = "record_subject"
+    RECORD_SIGNER_UNKNOWN = "record_signer_unknown"
+    RECORD_SIGNATURE_INVALID = "record_signature_invalid"
+    RECORD_TIME = "record_time"
     EVIDENCE_MISSING = "evidence_missing"
     EVIDENCE = "evidence"
     NOT_DERIVABLE = "not_derivable"
     NO_GO = "no_go"
     INCONCLUSIVE = "inconclusive"
     ERROR = "error"
+    OVERRIDDEN = "overridden"
+    DENIED = "denied"
+    TOO_EARLY = "too_early"
+    STARTER_UNPROVEN = "starter_unproven"
+    SELF_APPROVED = "self_approved"
+    APPROVAL_EXPIRED = "approval_expired"
+    APPROVAL_MISSING = "approval_missing"
 
 
 class RefusedError(VerdictError):
@@ -84,14 +96,14 @@ _NOT_GO: Mapping[Decision, tuple[type[NotGoError], Refusal]] = {
 }
 
 
-def not_go(verdict: Verdict) -> NotGoError:
-    """The refusal of a verdict that says something else than GO, with its first reason."""
+def not_go(verdict: Verdict, more: str = "") -> NotGoError:
+    """The refusal of a verdict that says something else than GO, with its first reason and what `more` there is to say."""
     kind, code = _NOT_GO[verdict.decision]
     first = verdict.decided.reasons[0]
     place = first.check or first.gate
     return kind(
         code,
-        f"the verdict is {verdict.decision}: {f'{place}: ' if place else ''}{first.text}",
+        f"the verdict is {verdict.decision}: {f'{place}: ' if place else ''}{first.text}{more}",
         verdict,
         hint=first.hint or "see `gonogo explain`",
     )

@@ -21,7 +21,8 @@ from harness.masking import register
 from harness.profile.public_key import KeyKind, KeyText, key_of
 from harness.profile.schema import SigningConfig
 from harness.verdict.envelope import PAYLOAD_TYPE, Signature, seal, unseal
-from harness.verdict.trust import EcdsaKey, canonical_der, hold_signatures, key_ring
+from harness.verdict.info import Starter
+from harness.verdict.trust import SIGSTORE, EcdsaKey, canonical_der, hold_signatures, key_ring
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -151,6 +152,19 @@ def check_signers(signers: Sequence[Signer], signing: SigningConfig, profile: st
                 f"--sign-with names key {signer.keyid}, which is none of those that profile {profile!r} trusts ({names})",
                 hint="sign with one of them, or name this key in [policy.signing] signers",
             )
+
+
+def starter(signers: Sequence[Signer], signing: SigningConfig) -> Starter | None:
+    """Who starts a run, as its verdict's signature will prove it: the first of `signers` that the profile names.
+
+    Sigstore tells the identity only when it signs; it is known before where the profile names one identity alone, since
+    nobody else's would be accepted.
+    """
+    ring = key_ring(signing.signers)
+    identities = [keyid for keyid in ring if keyid.startswith(SIGSTORE)]
+    lone = identities[0] if len(identities) == 1 else ""
+    keyids = (signer.keyid or lone for signer in signers)
+    return next((Starter(ring[keyid].name, keyid) for keyid in keyids if keyid in ring), None)
 
 
 def sign_verdict(raw: bytes, signers: Sequence[Signer], signing: SigningConfig) -> bytes:

@@ -41,7 +41,7 @@ from harness.verdict.format import (
     Statement,
     Verifier,
 )
-from harness.verdict.info import RunInfo
+from harness.verdict.info import RunInfo, Starter
 from harness.verdict.reading import Unreadable, encode, read, refuse, typed
 
 FINDINGS_SHOWN = 50
@@ -77,7 +77,7 @@ def build(info: RunInfo, record: Record, decided: Decided) -> dict[str, Any]:
     """
     totals = {result.id: len(result.findings) for result in record.results if result.findings}
     statement = _assemble(info, _trim(record), decided, totals)
-    parse(encode(statement))
+    _read(encode(statement), None)
     return statement
 
 
@@ -91,7 +91,9 @@ def placeholder(info: RunInfo) -> dict[str, Any]:
     )
     decided = Decided(Decision.PENDING, (reason,), ())
     return build(
-        replace(info, finished=None, expires=None), Record(Policy({}), (), (), partial=info.partial), decided
+        replace(info, finished=None, expires=None, starter=None),
+        Record(Policy({}), (), (), partial=info.partial),
+        decided,
     )
 
 
@@ -102,7 +104,22 @@ def parse(raw: bytes) -> Verdict:
         VerdictError: with one of the codes of `Unreadable`; nothing else is ever raised.
     """
     envelope = unseal(raw) if is_envelope(raw) else None
-    raw = envelope.payload if envelope else raw
+    verdict = _read(envelope.payload if envelope else raw, envelope)
+    starter = verdict.info.starter
+    if starter and starter.keyid not in _keyids(envelope):
+        refuse(
+            Unreadable.INCONSISTENT,
+            f"the verdict contradicts itself: key {starter.keyid[:12]}… proves who started it, and did not sign it",
+        )
+    return verdict
+
+
+def _keyids(envelope: Envelope | None) -> set[str]:
+    return {each.keyid for each in envelope.signatures} if envelope else set()
+
+
+def _read(raw: bytes, envelope: Envelope | None) -> Verdict:
+    """A statement's bytes; who signed is looked at where there are signatures."""
     data = read(raw)
     statement = typed(data)
     if statement.predicate.detail.sha256 != _checksum(data):
@@ -188,7 +205,12 @@ def _run(info: RunInfo) -> RunDetail:
         started=info.started,
         finished=info.finished,
         expires=info.expires,
-        started_by=StartedBy.model_construct(name=info.started_by, proven=False),
+        started_by=StartedBy.model_construct(
+            name=info.starter.name if info.starter else info.started_by,
+            proven=info.starter is not None,
+            by=info.starter.keyid if info.starter else "",
+            claimed=info.started_by,
+        ),
         partial=info.partial,
         stand_in=info.stand_in,
         images=info.images,
@@ -284,7 +306,8 @@ def _info(statement: Statement) -> RunInfo:
         finished=run.finished.astimezone(UTC) if run.finished else None,
         expires=run.expires.astimezone(UTC) if run.expires else None,
         attempt=run.attempt,
-        started_by=run.started_by.name,
+        started_by=run.started_by.claimed,
+        starter=Starter(run.started_by.name, run.started_by.by) if run.started_by.proven else None,
         partial=run.partial,
         stand_in=run.stand_in,
         images=run.images,

@@ -16,6 +16,9 @@ from harness.verdict.envelope import Envelope, PublicKey, Untrusted
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """The order of the P-256 group (FIPS 186-5)."""
 
+SIGSTORE = "sigstore:"
+"""How the key ids of Sigstore identities begin."""
+
 
 @dataclass(frozen=True)
 class Ed25519Key:
@@ -107,7 +110,7 @@ def canonical_der(signature: bytes) -> bytes:
 def identity_keyid(identity: str, issuer: str) -> str:
     """The key id of signatures by a Sigstore identity, which has no lasting key."""
     digest = hashlib.sha256(f"{issuer}\n{identity}".encode()).hexdigest()
-    return f"sigstore:{digest}"
+    return f"{SIGSTORE}{digest}"
 
 
 def key_ring(signers: Iterable[SignerConfig]) -> dict[str, PublicKey]:

@@ -4,8 +4,6 @@ The consumer brings its own profile, plan and time; the verdict brings claims. E
 consumer knows, in a fixed order, and the first that does not hold is the reason, with a code of its own.
 """
 
-import hashlib
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,15 +14,14 @@ from harness.errors import UsageError, VerdictError
 from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase, Reason
 from harness.policy import NOTES, decide
 from harness.profile import Profile
+from harness.verdict.evidence import hold_evidence
 from harness.verdict.info import SOURCE, RunInfo, emulated, image_check, resource_uri, rules
+from harness.verdict.permission import Permission, held, permit
+from harness.verdict.records import CLOCK_SKEW, Attached
 from harness.verdict.refusal import Refusal, RefusedError, not_go
 from harness.verdict.statement import Verdict, parse
-from harness.verdict.store import RUNS
 from harness.verdict.trust import hold_signatures
 from harness.verdict.waived import hold_waivers, holds_until, require_readable
-
-CLOCK_SKEW = timedelta(minutes=1)
-"""How far the clocks of who decided and who verifies may be apart."""
 
 T = TypeVar("T")
 
@@ -46,26 +43,41 @@ class Question:
     now: datetime
     source: str = ""
     require_evidence: bool = False
+    accept_override: bool = False
+    """Whether what is not GO may go all the same where an emergency override stands."""
 
 
 @dataclass(frozen=True)
-class Verified:
-    """A verdict that is GO for what was asked. `reasons` are the skips and waivers its GO rests on."""
+class Examined:
+    """A verdict that can be relied on: it says what it says, of this environment, by these rules, and it is not PENDING."""
 
     verdict: Verdict
     path: Path
     evidence: int
     """Evidence files that were there and held."""
     expires: datetime
-    signers: tuple[str, ...] = ()
+    signers: tuple[str, ...]
     """Whose signatures the profile demanded and found; none where it demands none."""
-    origin: str = ""
-    """Where it came from, where that is not `path`: a store."""
+    attached: tuple[Attached, ...]
+    """Its records, each held."""
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """What its GO allows and says."""
+        """What its decision rests on; of a GO, what it allows."""
         return tuple(reason for reason in self.verdict.decided.reasons if reason.code not in NOTES)
+
+
+@dataclass(frozen=True)
+class Verified(Examined):
+    """A verdict that lets a deploy go on. `reasons` are the skips and waivers its GO rests on.
+
+    Its decision is GO, or else an override stands that was accepted.
+    """
+
+    permission: Permission
+    """The approvals and the override that it goes by."""
+    origin: str = ""
+    """Where it came from, where that is not `path`: a store."""
 
 
 def verify(
@@ -80,24 +92,58 @@ def verify(
     now: datetime,
     source: str = "",
     require_evidence: bool = False,
+    accept_override: bool = False,
 ) -> Verified:
     """Accept the verdict at `path` as a GO for exactly what is asked, or raise the first reason not to.
+
+    With `accept_override`, a verdict that is not GO goes as well where an emergency override stands.
 
     Raises:
         UsageError: nothing was asked for, or a digest is not one.
         VerdictError: refused; `code` is a `Refusal`, `exit_code` says whether it was unusable or not GO.
     """
     asked = Question(
-        profile, gates, checks, policy_digest, phase, subjects, now, source.lower(), require_evidence
+        profile,
+        gates,
+        checks,
+        policy_digest,
+        phase,
+        subjects,
+        now,
+        source.lower(),
+        require_evidence,
+        accept_override,
     )
     _check_question(asked)
+    found = examine(path, asked)
+    permission = permit(
+        found.verdict,
+        found.attached,
+        profile,
+        signers=found.signers,
+        expires=found.expires,
+        now=now,
+        accept_override=accept_override,
+    )
+    return Verified(
+        found.verdict, path, found.evidence, permission.expires, found.signers, found.attached, permission
+    )
+
+
+def examine(path: Path, asked: Question) -> Examined:
+    """Accept the verdict at `path` as one to be relied on, whatever it decides, or raise the first reason not to.
+
+    Raises:
+        VerdictError: refused, or PENDING.
+    """
     verdict = read_verdict(path)
     if verdict.decision is Decision.PENDING:
         raise not_go(verdict)
     signers = _signatures(verdict, asked)
     for rule in _RULES:
         rule(verdict, asked)
-    evidence = _hold_evidence(path, verdict, asked)
+    attached = held(path, verdict, asked.profile, asked.now)
+    evidence = hold_evidence(path, verdict, require=asked.require_evidence)
     if decide(verdict.record) != verdict.decided:
         raise RefusedError(
             Refusal.NOT_DERIVABLE,
@@ -105,10 +151,8 @@ def verify(
             verdict,
             hint="run the gates again; a verdict is never repaired by hand",
         )
-    if verdict.decision is not Decision.GO:
-        raise not_go(verdict)
-    expires = holds_until(verdict, profile, _expiry(verdict.info, profile))
-    return Verified(verdict, path, evidence, expires, signers)
+    expires = holds_until(verdict, asked.profile, _expiry(verdict.info, asked.profile))
+    return Examined(verdict, path, evidence, expires, signers, attached)
 
 
 def _check_question(asked: Question) -> None:
@@ -313,46 +357,6 @@ def _difference(wanted: Sequence[T], stated: Sequence[T], name: Callable[[T], st
         "named twice": [key for key in theirs if sum(name(each) == key for each in stated) > 1],
     }
     return "; ".join(f"{what} {', '.join(keys[:5])}" for what, keys in parts.items() if keys)
-
-
-def _hold_evidence(path: Path, verdict: Verdict, asked: Question) -> int:
-    """Hold every evidence file that is there against its digest; says how many that were."""
-    run_id = verdict.info.run_id
-    folder = path.parent if path.parent.name == run_id else path.parent / RUNS / run_id
-    held = 0
-    for evidence in (each for result in verdict.record.results for each in result.evidence):
-        file = folder / evidence.path
-        try:
-            found = _sha256(file)
-        except FileNotFoundError:
-            if not asked.require_evidence:
-                continue
-            raise RefusedError(
-                Refusal.EVIDENCE_MISSING,
-                f"{file}: the evidence is not there",
-                verdict,
-                hint="bring the run's folder along, or leave out --require-evidence",
-            ) from None
-        except OSError as error:
-            found = f"unreadable: {error.strerror or error}"
-        if found != evidence.sha256:
-            raise RefusedError(
-                Refusal.EVIDENCE,
-                f"{file}: the evidence is not what the verdict rests on",
-                verdict,
-                hint="it was changed after the run; run the gates again",
-            )
-        held += 1
-    return held
-
-
-def _sha256(file: Path) -> str:
-    """The digest of a plain file; a link or a pipe in its place is an `OSError`."""
-    if not stat.S_ISREG(file.lstat().st_mode):
-        msg = "not a plain file"
-        raise OSError(msg)
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 _RULES: tuple[Callable[[Verdict, Question], None], ...] = (

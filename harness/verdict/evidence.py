@@ -1,0 +1,58 @@
+"""The files that a verdict rests on, held against their digests."""
+
+import hashlib
+import stat
+from pathlib import Path
+
+from harness.verdict.records import run_home
+from harness.verdict.refusal import Refusal, RefusedError
+from harness.verdict.statement import Verdict
+
+
+def hold_evidence(path: Path, verdict: Verdict, *, require: bool) -> int:
+    """Hold every evidence file that is there against its digest; says how many that were.
+
+    Args:
+        path: the verdict's file; the evidence is in its run's folder.
+        verdict: what names the files.
+        require: whether each must be there.
+
+    Raises:
+        RefusedError: one is not there and must be, or is not what it was.
+    """
+    run_id = verdict.info.run_id
+    folder = run_home(path, run_id)
+    held = 0
+    for evidence in (each for result in verdict.record.results for each in result.evidence):
+        file = folder / evidence.path
+        try:
+            found = _sha256(file)
+        except FileNotFoundError:
+            if not require:
+                continue
+            raise RefusedError(
+                Refusal.EVIDENCE_MISSING,
+                f"{file}: the evidence is not there",
+                verdict,
+                hint="bring the run's folder along, or leave out --require-evidence",
+            ) from None
+        except OSError as error:
+            found = f"unreadable: {error.strerror or error}"
+        if found != evidence.sha256:
+            raise RefusedError(
+                Refusal.EVIDENCE,
+                f"{file}: the evidence is not what the verdict rests on",
+                verdict,
+                hint="it was changed after the run; run the gates again",
+            )
+        held += 1
+    return held
+
+
+def _sha256(file: Path) -> str:
+    """The digest of a plain file; a link or a pipe in its place is an `OSError`."""
+    if not stat.S_ISREG(file.lstat().st_mode):
+        msg = "not a plain file"
+        raise OSError(msg)
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,193 @@
+"""The records attached to a verdict, each in a DSSE envelope of its own: reading, adding, and whose count.
+
+runs/<run-id>/records/<kind>-<n>.intoto.json
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from harness.errors import VerdictError
+from harness.profile.schema import SignerConfig
+from harness.verdict.envelope import PAYLOAD_TYPE, Envelope, SigningKey, Untrusted, seal, unseal
+from harness.verdict.reading import Unreadable, encode, refuse
+from harness.verdict.record_format import About, Kind, Record, parse
+from harness.verdict.refusal import Refusal
+from harness.verdict.statement import Verdict
+from harness.verdict.store import RUNS, StoreError
+from harness.verdict.trust import key_ring
+
+FOLDER = "records"
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far the clocks of those who decide, approve and verify may be apart."""
+_FILE = re.compile(r"(approval|denial|override)-[1-9][0-9]{0,5}\.intoto\.json", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A record that was read, with what it is signed in. Nothing is known of its signature before `hold`."""
+
+    record: Record
+    envelope: Envelope
+    name: str
+    """What messages call it: its file."""
+
+    @property
+    def keyid(self) -> str:
+        """Whose signature it has, or claims to have."""
+        return self.envelope.signatures[0].keyid
+
+
+def sign(record: Record, signer: SigningKey) -> bytes:
+    """The bytes of a record's file.
+
+    Raises:
+        GonogoError: the signer cannot sign.
+    """
+    return seal(encode(record.statement()), PAYLOAD_TYPE, [signer])
+
+
+def read_record(raw: bytes, name: str) -> Attached:
+    """Read one record, strictly; its signature is not judged.
+
+    Raises:
+        VerdictError: ``record_malformed``.
+    """
+    try:
+        envelope = unseal(raw, what="record")
+        if len(envelope.signatures) != 1:
+            refuse(Unreadable.MALFORMED, "a record is one person's, and has one signature")
+        return Attached(parse(envelope.payload), envelope, name)
+    except VerdictError as error:
+        raise VerdictError(
+            Refusal.RECORD_MALFORMED.value,
+            f"{name}: {error.message}",
+            hint="it was changed, or is no record; remove it, and approve or override again",
+        ) from None
+
+
+def read_records(run: Path) -> tuple[Attached, ...]:
+    """Read all records in a run's folder, sorted by name; what lies there and is no record is refused.
+
+    Raises:
+        VerdictError: ``record_malformed``.
+    """
+    folder = run / FOLDER
+    try:
+        files = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return tuple(_read_file(file) for file in files if not file.name.startswith("."))
+
+
+def _read_file(file: Path) -> Attached:
+    try:
+        attached = read_record(file.read_bytes(), str(file))
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    if not _FILE.fullmatch(file.name) or file.name.partition("-")[0] != attached.record.kind:
+        raise VerdictError(
+            Refusal.RECORD_MALFORMED.value,
+            f"{file}: a record of this kind has another name",
+            hint=f"it should be {attached.record.kind}-1.intoto.json or so; remove what is no record",
+        )
+    return attached
+
+
+def _unreadable(path: Path, error: OSError) -> VerdictError:
+    return VerdictError(
+        Refusal.RECORD_MALFORMED.value,
+        f"{path}: the record cannot be read: {error.strerror}",
+        hint="look at the path and its permissions",
+    )
+
+
+def run_home(verdict: Path, run_id: str) -> Path:
+    """The folder of a verdict's run, for the run's own verdict and for the newest one alike."""
+    return verdict.parent if verdict.parent.name == run_id else verdict.parent / RUNS / run_id
+
+
+def attach(run: Path, raw: bytes) -> Path:
+    """Add a record to a run's folder, whole or not at all, beside those that are there; returns its file.
+
+    Raises:
+        VerdictError: it is no record.
+        StoreError: it could not be written.
+    """
+    kind = read_record(raw, "the record").record.kind
+    folder = run / FOLDER
+    temporary = folder / f".writing-{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            return _link(temporary, folder, kind)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: the {kind} could not be written: {error.strerror}",
+            hint="make room or set the permissions right, and run again",
+        ) from error
+
+
+def _link(temporary: Path, folder: Path, kind: Kind) -> Path:
+    """Give it the first name that is free; two at once cannot get the same one."""
+    for number in count(1):
+        target = folder / f"{kind}-{number}.intoto.json"
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            continue
+        return target
+    raise AssertionError
+
+
+def hold(
+    attached: Iterable[Attached], verdict: Verdict, signers: Iterable[SignerConfig], *, now: datetime
+) -> None:
+    """Refuse a record that is another verdict's, that none of `signers` signed in their own name, or whose time cannot be.
+
+    Raises:
+        VerdictError: with a code of `Refusal` that begins with ``record_``.
+    """
+    ring = key_ring(signers)
+    made = verdict.info.finished or verdict.info.started
+    for each in attached:
+        record, about = each.record, About.of(verdict)
+        if record.about != about:
+            raise VerdictError(
+                Refusal.RECORD_SUBJECT.value,
+                f"{each.name}: the {record.kind} by {record.by} is about run {record.about.run_id}, verdict "
+                f"{record.about.sha256[:12]}, not about run {about.run_id}, verdict {about.sha256[:12]}",
+                hint="each verdict needs its own; remove this one",
+            )
+        try:
+            (name,) = each.envelope.signed_by(ring)
+        except VerdictError as error:
+            unknown = error.code == Untrusted.SIGNER_UNKNOWN
+            code = Refusal.RECORD_SIGNER_UNKNOWN if unknown else Refusal.RECORD_SIGNATURE_INVALID
+            raise VerdictError(code.value, f"{each.name}: {error.message}", hint="remove it") from None
+        if name != record.by:
+            raise VerdictError(
+                Refusal.RECORD_SIGNER_UNKNOWN.value,
+                f"{each.name}: the {record.kind} says that it is by {record.by}, and {name} signed it",
+                hint="remove it",
+            )
+        if not made - CLOCK_SKEW <= record.at <= now + CLOCK_SKEW:
+            raise VerdictError(
+                Refusal.RECORD_TIME.value,
+                f"{each.name}: the {record.kind} by {record.by} is from {record.at:%Y-%m-%d %H:%M:%S} UTC; the run was "
+                f"over at {made:%Y-%m-%d %H:%M:%S}, and it is {now:%Y-%m-%d %H:%M:%S}",
+                hint="set the clocks right",
+            )
