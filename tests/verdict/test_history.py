@@ -16,12 +16,14 @@ from harness.gates import plan
 from harness.model import Decision, Phase
 from harness.profile.digest import policy_digest, policy_document
 from harness.verdict.bundle import pack
+from harness.verdict.envelope import PAYLOAD_TYPE, seal
 from harness.verdict.history import find, history, last_go
 from harness.verdict.refusal import Refusal
 from harness.verdict.store import FILE
 from harness.verdict.stores import FolderStore
 from harness.verdict.verify import Verified
 from release_parts import COMMIT, DIGEST, OTHER, SERIES, Releases
+from signing_parts import Signer
 
 Answer = Callable[..., tuple[int, str, str]]
 FAILS = "unit.tests.all_pass"
@@ -365,3 +367,31 @@ def test_bundle_command_packs_and_opens(releases: Releases, ask: Answer, verify:
         code, _, err = ask("bundle", "-o", "x", *wrong)
         assert code == 64
         assert "one of --profile, --run, --verdict and --open" in err
+
+
+def test_signers_are_judged_by_the_profile_where_it_names_some(
+    releases: Releases, share: FolderStore, ask: Answer
+) -> None:
+    ci, stranger = Signer.make("ci"), Signer.make("stranger")
+
+    def signed(by: Signer) -> str:
+        run, pending = releases.begin()
+        share.begin(SERIES, run, pending)
+        share.finish(SERIES, run, seal(releases.verdict(run), PAYLOAD_TYPE, [by]), releases.folder(run))
+        return ask("verdicts", "show", run, "--store", str(share.root))[1]
+
+    assert f"    signed by key {ci.key.keyid[:16]}… (not judged); 0 approvals" in signed(ci)
+    (releases.root / "profiles" / "ci.pub").write_text(ci.pem)
+    releases.write_profile('[[policy.signing.signers]]\nname = "ci"\nkey = "ci.pub"\n')
+    assert "    signed by ci; 0 approvals" in signed(ci)
+    assert "    signature REFUSED (signer_unknown) of key " in signed(stranger)
+    (releases.root / "profiles" / "mine.toml").write_text("[")
+    assert "(not judged)" in ask("verdicts", "list", "--store", str(share.root), "-n", "1")[1]
+
+
+def test_a_decision_that_does_not_follow_is_damage(
+    releases: Releases, share: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases.run(store=share)
+    monkeypatch.setattr("harness.verdict.history.decide", lambda _: None)
+    assert next(history(share, SERIES)).damage == "its decision does not follow from its record"
