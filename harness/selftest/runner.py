@@ -1,10 +1,10 @@
 """Running faults side by side: those of different gates share a copy, each gate judged by itself."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from itertools import zip_longest
 
 from harness.errors import GonogoError
@@ -14,6 +14,7 @@ from harness.selftest.lab import Lab
 from harness.selftest.table import HEALTHY
 
 Job = tuple[Fault, ...]
+_RAISED = re.compile(r"[\w.]+(Error|Exception)\b")
 
 
 def run_all(
@@ -95,8 +96,15 @@ def in_words(fault: Fault, came: Came) -> str:
     answer = "accepted by verify" if came.answer == "go" else f"refused: {came.answer}"
     if fault.caught(came):
         return f"{decision}{answer}"
-    said = next((line for line in came.told.splitlines() if line.strip()), "")
-    with suppress(StopIteration):
-        said = next(line for line in came.told.splitlines() if "error" in line or "fail" in line)
+    said = _worth_telling(came.told)
     missing = f"; nobody said {fault.said!r}" if fault.said and fault.said not in came.told else ""
-    return f"{decision}{answer}{missing}{f' ({said.strip()[:160]})' if said else ''}"
+    return f"{decision}{answer}{missing}{f' ({said[:160]})' if said else ''}"
+
+
+def _worth_telling(told: str) -> str:
+    """The end of a traceback, or the first line that speaks of an error or a failure, or the first of all."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    if "Traceback (most recent call last):" in lines:
+        raised = [line for line in lines if _RAISED.match(line)]
+        return raised[-1] if raised else lines[-1]
+    return next((line for line in lines if "error" in line or "fail" in line), next(iter(lines), ""))

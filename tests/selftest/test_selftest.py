@@ -157,6 +157,14 @@ def test_what_is_not_caught_says_what_was_missing() -> None:
     assert in_words(fault, Came(GO, "GO")).startswith("GO, accepted by verify")
 
 
+def test_a_run_that_breaks_is_told_by_the_end_of_its_traceback() -> None:
+    told = "Traceback (most recent call last):\n  File x, line 1\nImportError: no module\n  → see there\n"
+    assert "(ImportError: no module)" in in_words(_fault("ERROR"), Came("missing", told=told))
+    assert "(→ odd)" in in_words(
+        _fault("ERROR"), Came("missing", told="Traceback (most recent call last):\n → odd")
+    )
+
+
 @pytest.mark.parametrize("error", [GonogoError("no git", hint=""), OSError("no space"), ValueError("odd")])
 def test_what_cannot_be_injected_is_not_caught(lab: Lab, error: Exception) -> None:
     (row,) = run_all(lab, [_fault(came=error)])
