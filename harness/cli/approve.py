@@ -1,7 +1,6 @@
 """``gonogo approve``: sign that a verdict may be deployed by, or that it may not."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +20,7 @@ from harness.cli.record import (
     one_signer,
     show,
 )
-from harness.cli.verify import AsJson, Profiles, print_refusal, say, show_json
+from harness.cli.verify import AsJson, Profiles, Store, print_refusal, say, show_json
 from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
 from harness.masking import mask
 
@@ -45,6 +44,7 @@ def approve(
     ] = "",
     yes: Yes = False,
     as_json: AsJson = False,
+    store: Store = "",
 ) -> int:
     """Approve the verdict on file, or deny it: a signed record beside it, of this verdict and no other.
 
@@ -53,10 +53,9 @@ def approve(
     """
     try:
         _check_options(deny=deny, reason=reason, comment=comment)
-        file = on_file(profile, verdict, phase, profiles)
-        return _approve(
-            file, name, sign_with, deny=deny, text=mask(reason or comment), yes=yes, as_json=as_json
-        )
+        text = mask(reason or comment)
+        with on_file(profile, verdict, phase, profiles, store) as file:
+            return _approve(file, name, sign_with, deny=deny, text=text, yes=yes, as_json=as_json)
     except GonogoError as error:
         if not as_json and not isinstance(error, VerdictError):
             raise
@@ -91,12 +90,12 @@ def _approve(
     confirm(f"{'Deny' if deny else 'Approve'} this as {name}?", yes=yes)
     about, now = About.of(found.verdict), datetime.now(UTC)
     record = Denial(about, name, now, text) if deny else Approval(about, name, now, text)
-    path = add(file, record, signer, environment.approval.approvers)
+    where = add(file, record, signer, environment.approval.approvers)
     code, told = _now(file)
     if as_json:
-        show_json(_told(record, path, code, told))
+        show_json(_told(record, where, code, told))
     else:
-        say(f"{'denied' if deny else 'approved'} by {name}: {path}", "red" if deny else "green")
+        say(f"{'denied' if deny else 'approved'} by {name}: {where}", "red" if deny else "green")
         say(f"  {told}", to_stderr=False)
     return ExitCode.GO
 
@@ -164,7 +163,7 @@ def _now(file: OnFile) -> tuple[str, str]:
     return "go", "deployable: `gonogo verify` accepts it"
 
 
-def _told(record: "Record", path: Path, code: str, told: str) -> dict[str, Any]:
+def _told(record: "Record", where: str, code: str, told: str) -> dict[str, Any]:
     return {
         "ok": True,
         "kind": record.kind,
@@ -172,6 +171,6 @@ def _told(record: "Record", path: Path, code: str, told: str) -> dict[str, Any]:
         "at": f"{record.at:%Y-%m-%dT%H:%M:%SZ}",
         "run_id": record.about.run_id,
         "sha256": record.about.sha256,
-        "record": str(path),
+        "record": where,
         "verify": {"code": code, "reason": told},
     }

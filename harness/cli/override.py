@@ -20,7 +20,7 @@ from harness.cli.record import (
     one_signer,
     show,
 )
-from harness.cli.verify import AsJson, Profiles, override_json, print_refusal, say, show_json
+from harness.cli.verify import AsJson, Profiles, Store, override_json, print_refusal, say, show_json
 from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
 from harness.masking import mask
 
@@ -43,6 +43,7 @@ def override(
     profiles: Profiles = "profiles",
     yes: Yes = False,
     as_json: AsJson = False,
+    store: Store = "",
 ) -> int:
     """Override the verdict on file in an emergency: a signed record of who, why, until when, and of what was not GO.
 
@@ -50,11 +51,9 @@ def override(
     demands approval, it is still demanded, of somebody else.
     """
     try:
-        file = on_file(profile, verdict, phase, profiles)
-        lasts = _lasts(expires, file)
-        return _override(
-            file, name, sign_with, (_said("reason", reason), _said("incident", incident), lasts), yes, as_json
-        )
+        why, what = _said("reason", reason), _said("incident", incident)
+        with on_file(profile, verdict, phase, profiles, store) as file:
+            return _override(file, name, sign_with, (why, what, _lasts(expires, file)), yes, as_json)
     except GonogoError as error:
         if not as_json and not isinstance(error, VerdictError):
             raise
@@ -112,7 +111,7 @@ def _override(
         digests(found.verdict),
         bypassed(found.verdict),
     )
-    path = add(file, record, signer, environment.override.signers)
+    where = add(file, record, signer, environment.override.signers)
     if as_json:
         show_json(
             {
@@ -120,12 +119,12 @@ def _override(
                 "kind": record.kind,
                 "run_id": info.run_id,
                 "sha256": found.verdict.sha256,
-                "record": str(path),
+                "record": where,
                 "override": override_json(record, record.expires),
             }
         )
     else:
-        say(f"overridden by {name} until {record.expires:%Y-%m-%dT%H:%M:%SZ}: {path}", "red")
+        say(f"overridden by {name} until {record.expires:%Y-%m-%dT%H:%M:%SZ}: {where}", "red")
         say(f"  bypassed: {', '.join(each.name for each in record.bypassed)}", "red")
         say("  the verdict stays what it is; `gonogo verify --accept-override` lets it go")
     return ExitCode.GO

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.verify import load, print_verdict, read_phase, say, stored
+from harness.cli.verify import load, print_verdict, read_phase, say
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from harness.profile.schema import SignerConfig
     from harness.verdict.record_format import Record
     from harness.verdict.signing import Signer
+    from harness.verdict.stores import VerdictStore
     from harness.verdict.verify import Examined
 
 As = Annotated[
@@ -54,19 +56,24 @@ class OnFile:
 
     profile: "Profile"
     found: "Examined"
+    store: "VerdictStore | None" = None
+    """The store that deploy steps read, where there is one: the record goes there."""
 
 
-def on_file(profile: str, file: Path | None, phase: str, profiles: str) -> OnFile:
-    """Read a verdict and hold it against its profile, as a deploy step would, whatever it decides.
+@contextmanager
+def on_file(profile: str, file: Path | None, phase: str, profiles: str, store: str) -> Iterator[OnFile]:
+    """A verdict, on file or in a store, held against its profile as a deploy step would, whatever it decides.
 
     Raises:
         GonogoError: neither a profile nor a file is named, or the verdict cannot be relied on.
     """
     from harness.gates import plan
     from harness.profile.digest import policy_digest, policy_document
+    from harness.verdict.origin import verdict_from
     from harness.verdict.verify import Question, examine, read_verdict
 
     if file is not None:
+        _no_bundle(file)
         info = read_verdict(file).info
         profile, phase = profile or info.profile, phase or info.phase
     if not profile:
@@ -83,7 +90,27 @@ def on_file(profile: str, file: Path | None, phase: str, profiles: str) -> OnFil
         subjects={},
         now=datetime.now(UTC),
     )
-    return OnFile(environment, examine(file or stored(environment, when), asked))
+    with verdict_from(environment, when, file=file, store=store) as origin:
+        yield OnFile(environment, examine(origin.path, asked), _open(environment, store))
+
+
+def _no_bundle(file: Path) -> None:
+    from harness.verdict.bundle import is_bundle
+
+    if is_bundle(file):
+        raise UsageError(
+            f"{file} is a bundle, to which nothing can be added",
+            hint="name the verdict's file or the store; then bundle it again",
+        )
+
+
+def _open(profile: "Profile", asked: str) -> "VerdictStore | None":
+    if not (asked or profile.store.uri):
+        return None
+    from harness.verdict.stores import chosen, open_store
+
+    config = chosen(profile, asked)
+    return open_store(config, region=profile.aws.region) if config else None
 
 
 def named(name: str, known: Sequence["SignerConfig"], what: str) -> "SignerConfig":
@@ -146,8 +173,8 @@ def confirm(question: str, *, yes: bool) -> None:
         typer.confirm(question, abort=True, err=True)
 
 
-def add(on_file: OnFile, record: "Record", signer: "Signer", trusted: Sequence["SignerConfig"]) -> Path:
-    """Sign a record, hold it as its readers will, and put it beside the verdict's run; returns its file.
+def add(on_file: OnFile, record: "Record", signer: "Signer", trusted: Sequence["SignerConfig"]) -> str:
+    """Sign a record, hold it as its readers will, and put it beside the verdict's run, in the store first; says where.
 
     Raises:
         GonogoError: it could not be signed or written, or its readers would refuse it.
@@ -157,4 +184,12 @@ def add(on_file: OnFile, record: "Record", signer: "Signer", trusted: Sequence["
     raw = sign(record, signer)
     verdict = on_file.found.verdict
     hold([read_record(raw, f"the {record.kind}")], verdict, trusted, now=datetime.now(UTC))
-    return attach(run_home(on_file.found.path, verdict.info.run_id), raw)
+    where = ""
+    if on_file.store is not None:
+        from harness.verdict.stores import Series
+
+        series = Series(record.about.profile, record.about.phase)
+        name = on_file.store.attach(series, record.about.run_id, record.kind, raw)
+        where = f"{on_file.store.uri}/{series} run {record.about.run_id}: {name}"
+    path = attach(run_home(on_file.found.path, verdict.info.run_id), raw)
+    return where or str(path)
