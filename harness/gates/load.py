@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
+from harness.errors import ProfileError
 from harness.load.aws_scenarios import AwsTarget
 from harness.load.ecs_workers import EcsWorkers, Elsewhere
+from harness.load.plan import require_allowed
 from harness.load.runner import STARTUP
 from harness.load.scenario import Scenario
 from harness.load.workers import MasterConfig
@@ -32,6 +34,23 @@ class LoadConfig(GateConfig):
                 f"(warm_up + duration + timeout + {STARTUP:.0f} s each), more than the gate's budget of {self.budget:.0f} s"
             )
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _goes_to_allowed_hosts(self) -> "LoadConfig":
+        """As far as it can be told before variables have values; each scenario is held to it again before it sends anything."""
+        if url := next((host for host in self.allowed_hosts if "/" in host and "${" not in host), ""):
+            msg = f"allowed_hosts: {url!r} is no host; write it without scheme and path, as host or host:port"
+            raise ValueError(msg)
+        if any("${" in host for host in self.allowed_hosts):
+            return self
+        for scenario in self.scenarios:
+            if scenario.target() is not None:
+                try:
+                    require_allowed(scenario.address, self.allowed_hosts, f"scenario {scenario.name!r}")
+                except ProfileError as error:
+                    msg = f"{error.message}; {error.hint}"
+                    raise ValueError(msg) from None
         return self
 
     @model_validator(mode="after")

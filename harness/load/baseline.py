@@ -17,7 +17,7 @@ from harness.codec import canonical
 from harness.errors import ProfileError
 from harness.load.metrics import METRICS, measurements
 from harness.load.result import LoadResult
-from harness.load.scenario import Scenario
+from harness.load.scenario import ADDRESSES, Scenario
 from harness.load.statistics.series import design_effect
 from harness.load.statistics.shift import Shift, compare, midranks
 from harness.masking import mask
@@ -28,7 +28,6 @@ _JUDGES = {"name", "thresholds", "confidence", "min_requests", "stop_early", "ea
 """Keys of a scenario that say how it is judged; all others say what is sent, and must be alike."""
 _CONTENT = ("headers", "body", "journeys")
 """Keys whose values are recorded by their digest, as is the content of a `locustfile`."""
-_URLS = ("url", "base_url", "host")
 _TIMES = ("avg_response_time", "p50", "p90", "p95", "p99", "max_response_time")
 HINT = (
     "see what this release changed since the baseline's; where it must cost this much, widen the tolerance for one "
@@ -48,7 +47,7 @@ def traffic(scenario: Scenario) -> dict[str, Any]:
     if scenario.locustfile:
         found["locustfile"] = _digest(Path(scenario.locustfile))
     found["header_variables"] = sorted(found["header_variables"])
-    found.update({key: mask(_without_loopback_port(found[key])) for key in _URLS})
+    found.update({key: mask(_without_loopback_port(found[key])) for key in ADDRESSES})
     return {key: value for key, value in found.items() if value not in (None, "", [], {})}
 
 

@@ -96,10 +96,10 @@ def require_judgeable(thresholds: Iterable[AnyRule]) -> None:
             threshold.require_unit(metric.unit)
             _require_direction(threshold)
             continue
-        if threshold.limit.unit is not metric.unit:
+        if (unit := threshold.limit.unit) is not metric.unit:
             raise ThresholdError(
                 f"threshold {threshold.text!r}: {threshold.metric} is measured in {_written(metric.unit)}, "
-                f"the limit is in {_written(threshold.limit.unit)}",
+                + ("the limit has no unit" if unit is Unit.COUNT else f"the limit is in {_written(unit)}"),
                 hint=f"write the limit in {_written(metric.unit)}",
             )
         if threshold.window is not None:

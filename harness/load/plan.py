@@ -4,9 +4,11 @@ Standard library only: Locust's process imports it too.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from ipaddress import ip_address
 from math import ceil
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -20,6 +22,7 @@ VARIABLE = "GONOGO_LOAD_PLAN"
 MAX_IN_FLIGHT = 20_000
 """The most requests that may be open at the same time: `rate` × `timeout`, or `users`."""
 _NANO = 1_000_000_000
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _SECRET = ("authorization", "cookie", "token", "key", "secret", "password", "signature", "credential")
 
 
@@ -148,7 +151,7 @@ def target(url: str, key: str = "url") -> Target:
     """Read a URL that load may be sent to; `key` is where it stands in the profile.
 
     Raises:
-        ProfileError: not http or https, without a host, with credentials, or not a URL at all.
+        ProfileError: not http or https, without a host that can have an address, with credentials, or not a URL at all.
     """
     hint = f"write {key} as https://host[:port]/path"
     try:
@@ -169,7 +172,7 @@ def target(url: str, key: str = "url") -> Target:
             scheme = "https"
         case other:
             raise ProfileError(
-                f"{key}: {_bare(url)!r} has the scheme {other!r}; load is sent by http and https only",
+                f"{key}: {_bare(url)!r} has {f'the scheme {other!r}' if other else 'no scheme'}; load is sent by http and https only",
                 hint=hint,
             )
     if not parts.hostname:
@@ -177,11 +180,16 @@ def target(url: str, key: str = "url") -> Target:
     if parts.username is not None:
         raise ProfileError(
             f"{key}: a URL with credentials in it is refused",
-            hint="send them as a header: headers.Authorization",
+            hint="send them as a header, from a variable: header_variables.Authorization",
         )
+    host = parts.hostname.removesuffix(".")
+    if wrong := _no_host(host):
+        raise ProfileError(f"{key}: {_bare(url)!r}: {host!r} {wrong}", hint=hint)
+    if port == 0:
+        raise ProfileError(f"{key}: {_bare(url)!r}: nothing can listen on port 0", hint=hint)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~-._?')}" if parts.query else ""
-    return Target(scheme, parts.hostname.rstrip("."), port or default_port(scheme), path + query)
+    return Target(scheme, host, port or default_port(scheme), path + query)
 
 
 def require_allowed(url: str, allowed: Iterable[str], key: str) -> Target:
@@ -207,6 +215,24 @@ def register_secrets(url: str, headers: Mapping[str, str]) -> None:
         if any(word in name.lower() for word in _SECRET):
             register(value)
             register(value.rpartition(" ")[2])
+
+
+def _no_host(host: str) -> str:
+    """Why nothing can have this name, in lower case; empty where something can."""
+    if ":" in host:
+        try:
+            ip_address(host)
+        except ValueError:
+            return "is no IPv6 address"
+        return ""
+    if not host.isascii():
+        try:
+            return f"must be written as DNS has it, {host.encode('idna').decode()!r}"
+        except UnicodeError:
+            return "is no name of a host"
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
+        return "is no name of a host: letters, digits and hyphens, parts of at most 63 with dots between"
+    return ""
 
 
 def _bare(url: str) -> str:

@@ -13,7 +13,7 @@ from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, Zone
 from harness.load.ecs_workers import Elsewhere, Workers
 from harness.load.journeys import JourneyConfig, longest, require_distinct, traffic
 from harness.load.metrics import latency_limit, require_judgeable
-from harness.load.plan import MAX_IN_FLIGHT, Plan, require_allowed
+from harness.load.plan import MAX_IN_FLIGHT, Plan, Target, require_allowed, target
 from harness.load.schedule import Schedule, Stage, constant
 from harness.load.statistics.sequential import RateRule
 from harness.load.validity import lag_bound
@@ -26,6 +26,7 @@ from harness.threshold import BaselineRule, Threshold, parse_any, parse_quantity
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SHARED = frozenset({"processes", "workers"})
+ADDRESSES = ("url", "base_url", "host")
 _TARGETS: dict[str, frozenset[str]] = {
     "url": _SHARED | {"method", "headers", "header_variables", "body", "expect_status"},
     "journeys": _SHARED | {"base_url", "headers", "header_variables"},
@@ -152,6 +153,25 @@ class Scenario(Section):
             raise ValueError(msg) from None
         return self
 
+    @model_validator(mode="after")
+    def _address_is_a_url(self) -> "Scenario":
+        try:
+            self.target()
+        except ProfileError as error:
+            msg = f"scenario {self.name!r}: {error.message}; {error.hint}"
+            raise ValueError(msg) from None
+        return self
+
+    def target(self) -> Target | None:
+        """What `address` says; ``None`` where there is none, or it holds a variable that has no value yet.
+
+        Raises:
+            ProfileError: it is not a URL that load may be sent to.
+        """
+        if not self.address or "${" in self.address:
+            return None
+        return target(self.address, next(key for key in ADDRESSES if getattr(self, key)))
+
     @property
     def limit(self) -> Fraction:
         """The shortest time that a rule speaks of, in seconds, or else the time-out: what a late start is measured against."""
@@ -160,7 +180,7 @@ class Scenario(Section):
     @property
     def address(self) -> str:
         """The URL that requests go to or below; empty where they go elsewhere."""
-        return self.url or self.base_url or self.host
+        return next((value for key in ADDRESSES if (value := getattr(self, key))), "")
 
     @property
     def patience(self) -> float:
@@ -171,14 +191,16 @@ class Scenario(Section):
     def _one_model(self) -> "Scenario":
         given = [self.rate is not None, bool(self.stages), self.users is not None]
         if sum(given) != 1:
-            msg = f"scenario {self.name!r} needs exactly one of rate, stages and users"
+            has = [key for key, there in zip(("rate", "stages", "users"), given, strict=True) if there]
+            told = " and ".join(has) or "none"
+            msg = f"scenario {self.name!r} needs exactly one of rate, stages and users; it has {told}"
             raise ValueError(msg)
         if self.stages and "duration" in self.model_fields_set:
             msg = f"scenario {self.name!r}: the stages have durations of their own; leave duration out"
             raise ValueError(msg)
         rates = [self.rate or 0.0, *(max(stage.rate, stage.to or 0.0) for stage in self.stages)]
         if self.users is None and max(rates) <= 0:
-            msg = f"scenario {self.name!r}: a rate of 0 sends nothing"
+            msg = f"scenario {self.name!r}: a rate of {max(rates):g}/s sends nothing"
             raise ValueError(msg)
         if self.users is not None and self.users < self.processes:
             msg = f"scenario {self.name!r}: {self.users} users cannot be shared by {self.processes} processes"
@@ -294,7 +316,7 @@ class Scenario(Section):
         """
         if (target := self.aws_target) is None:
             hosts = list(allowed_hosts)
-            key = next(key for key in ("url", "base_url", "host") if getattr(self, key))
+            key = next(key for key in ADDRESSES if getattr(self, key))
             require_allowed(self.address, hosts, f"gates.load.scenarios[{self.name}].{key}")
             return self.plan(allowed_hosts=hosts)
         from harness.aws.session import Aws

@@ -17,7 +17,7 @@ from harness.load.plan import VARIABLE
 from harness.masking import register
 from harness.network import free_port
 from harness.profile.schema import PLACE, Duration, Section
-from harness.shapes import Field
+from harness.shapes import Field, model_validator
 
 LOCUSTFILE = Path(__file__).with_name("generator") / "locustfile.py"
 _SHORTEST_TOKEN = 16
@@ -33,6 +33,17 @@ class MasterConfig(Section):
     """The address that workers connect to, where it is not that of `bind`."""
     wait: Duration = 120.0
     """How long all workers may take to come."""
+
+    @model_validator(mode="after")
+    def _are_addresses(self) -> "MasterConfig":
+        for key in ("bind", "advertise"):
+            if (address := getattr(self, key)) and "${" not in address:
+                try:
+                    split(address)
+                except UsageError as error:
+                    msg = f"{key}: {error.message}; {error.hint}"
+                    raise ValueError(msg) from None
+        return self
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,9 @@ def split(address: str) -> tuple[str, int]:
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"{address!r} is no address of a master", hint="write it as host:port")
+        raise UsageError(
+            f"{address!r} is no address of a master", hint="write it as host:port, the port at most 65535"
+        )
     return host.strip("[]"), int(port)
 
 

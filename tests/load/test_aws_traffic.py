@@ -62,7 +62,10 @@ def with_calls(profile: Profile, calls: float) -> Profile:
 
 
 def with_load(profile: Profile, *scenarios: Scenario) -> Profile:
-    return replace(profile, gates={"load": LoadConfig(scenarios=list(scenarios))})
+    return replace(
+        profile,
+        gates={"load": LoadConfig(allowed_hosts=["127.0.0.1", "example.com"], scenarios=list(scenarios))},
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 OWN = "load.scenarios.keeps_its_rules[api]"
 AGAINST = "load.baseline.keeps_its_baseline[api]"
 
+HOSTS = ["example.com", "127.0.0.1"]
+
 
 def scenario(**values: Any) -> Scenario:
     given = {
@@ -74,7 +76,7 @@ def profile(*scenarios: Scenario, name: str = "staging", **parts: Any) -> Profil
         reports=ReportsConfig(),
         suites=SuitesConfig(),
         phases={Phase.PRE_DEPLOY: (("load",),)},
-        gates={"load": LoadConfig(scenarios=list(scenarios))},
+        gates={"load": LoadConfig(allowed_hosts=HOSTS, scenarios=list(scenarios))},
         resources={},
         resolved={},
     )
@@ -306,7 +308,9 @@ def test_each_scenario_has_its_own(store: Store) -> None:
 
 
 def test_a_scenario_with_such_rules_has_one_more_check() -> None:
-    config = LoadConfig(scenarios=[scenario(), scenario(name="web", thresholds=[parse_any("p95 < 5s")])])
+    config = LoadConfig(
+        allowed_hosts=HOSTS, scenarios=[scenario(), scenario(name="web", thresholds=[parse_any("p95 < 5s")])]
+    )
     given = profile(gates={"load": config})
     assert [check.id for check in config.expected("load", given, Phase.PRE_DEPLOY)] == [
         "load.scenarios.keeps_its_rules[api]",
@@ -319,8 +323,8 @@ def test_a_scenario_with_such_rules_has_one_more_check() -> None:
 
 def test_scenarios_with_such_rules_are_not_shared_by_workers() -> None:
     with pytest.raises(ValidationError, match="leave workers at 0"):
-        LoadConfig(scenarios=[scenario()], workers=2)
-    LoadConfig(scenarios=[scenario(thresholds=[parse_any("p95 < 5s")])], workers=2)
+        LoadConfig(allowed_hosts=HOSTS, scenarios=[scenario()], workers=2)
+    LoadConfig(allowed_hosts=HOSTS, scenarios=[scenario(thresholds=[parse_any("p95 < 5s")])], workers=2)
 
 
 def test_a_scenario_needs_a_rule_that_a_first_run_can_keep() -> None:

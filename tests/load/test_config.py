@@ -15,6 +15,7 @@ from harness.gates.context import GateContext
 from harness.gates.load import LoadConfig
 from harness.load.result import Kind
 from harness.load.scenario import Scenario
+from harness.load.workers import MasterConfig
 from harness.model import Cause, Outcome, Phase
 from harness.profile import Profile
 from harness.profile.schema import (
@@ -29,6 +30,8 @@ from harness.resources import shipped
 from harness.shapes import ValidationError
 from harness.threshold import parse
 
+HOSTS = ["example.com", "127.0.0.1"]
+
 
 def scenario(url: str = "https://example.com/", **values: Any) -> Scenario:
     given: dict[str, Any] = {"name": "api", "url": url, **values}
@@ -40,9 +43,11 @@ def scenario(url: str = "https://example.com/", **values: Any) -> Scenario:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"rate": None}, "exactly one of rate, stages and users"),
-        ({"rate": 1.0, "users": 2}, "exactly one of rate, stages and users"),
-        ({"rate": 0.0}, "a rate of 0"),
+        ({"rate": None}, "exactly one of rate, stages and users; it has none"),
+        ({"rate": 1.0, "users": 2}, "exactly one of rate, stages and users; it has rate and users"),
+        ({"rate": 0.0}, "a rate of 0/s sends nothing"),
+        ({"rate": -1.0}, "a rate of -1/s sends nothing"),
+        ({"url": "http://a b/"}, "url: 'http://a b/': 'a b' is no name of a host"),
         ({"duration": 0.0}, "a duration of 0"),
         ({"timeout": 0.0}, "a timeout of 0"),
         ({"rate": 0.5, "duration": 1.0}, "rate × duration is 0 requests"),
@@ -50,7 +55,8 @@ def scenario(url: str = "https://example.com/", **values: Any) -> Scenario:
         ({"rate": 100_000.0}, "1000000 requests be open"),
         ({"think_time": 1.0}, "think_time goes with users"),
         ({"thresholds": [parse("sucess_rate >= 95%")]}, "did you mean 'success_rate'"),
-        ({"thresholds": [parse("p95 < 5")]}, "seconds"),
+        ({"thresholds": [parse("p95 < 5")]}, "measured in seconds (500ms, 2s), the limit has no unit"),
+        ({"thresholds": [parse("p95 < 5/s")]}, "the limit is in a rate (50/s)"),
         ({"thresholds": [parse("p95 < 5s for 5m")]}, "leave `for"),
         ({"thresholds": []}, "at least 1"),
         ({"headers": {"X A": "1"}}, "no name of a header"),
@@ -66,15 +72,39 @@ def test_what_no_scenario_may_say(values: dict[str, Any], said: str) -> None:
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"bind": "127.0.0.1"}, "pattern"),
+        (
+            {"bind": "127.0.0.1:65536"},
+            "bind: '127.0.0.1:65536' is no address of a master; write it as host:port",
+        ),
+        ({"advertise": "gate.internal:0"}, "advertise: 'gate.internal:0' is no address"),
+    ],
+)
+def test_where_workers_cannot_come_to(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        MasterConfig(**values)
+    assert said in str(caught.value)
+    MasterConfig(bind="[::1]:5557", advertise="gate.internal:65535")
+
+
 def test_the_scenarios_fit_the_budget() -> None:
     one = scenario(duration=60.0, warm_up=5.0, timeout=10.0)
-    LoadConfig(scenarios=[one, scenario(duration=60.0, warm_up=5.0, timeout=10.0, name="web")], budget=160.0)
+    LoadConfig(
+        allowed_hosts=HOSTS,
+        scenarios=[one, scenario(duration=60.0, warm_up=5.0, timeout=10.0, name="web")],
+        budget=160.0,
+    )
     with pytest.raises(ValidationError, match=r"may take 160 s .*budget of 159 s"):
-        LoadConfig(scenarios=[one, one], budget=159.0)
+        LoadConfig(allowed_hosts=HOSTS, scenarios=[one, one], budget=159.0)
 
 
 def test_expected_and_parameters() -> None:
-    config = LoadConfig(scenarios=[scenario(), scenario(name="web")], required_checks=["mine.own"])
+    config = LoadConfig(
+        allowed_hosts=HOSTS, scenarios=[scenario(), scenario(name="web")], required_checks=["mine.own"]
+    )
     assert [check.id for check in config.expected("load", None, Phase.PRE_DEPLOY)] == [
         "load.scenarios.keeps_its_rules[api]",
         "load.scenarios.keeps_its_rules[web]",
@@ -116,25 +146,29 @@ def suite() -> Any:
     return module
 
 
+def profile_of(load: LoadConfig) -> Profile:
+    return Profile(
+        name="test",
+        description="",
+        app=AppConfig(),
+        aws=AwsConfig(),
+        local=LocalConfig(),
+        policy=PolicyConfig(),
+        reports=ReportsConfig(),
+        suites=SuitesConfig(),
+        phases={},
+        gates={"load": load},
+        resources={},
+        resolved={},
+    )
+
+
 @pytest.fixture
 def judge(tmp_path: Path, suite: Any) -> Callable[..., Check]:
     """Run the check for a scenario; `hosts` are allowed."""
 
     def go(one: Scenario, hosts: tuple[str, ...] = ("127.0.0.1",)) -> Check:
-        profile = Profile(
-            name="test",
-            description="",
-            app=AppConfig(),
-            aws=AwsConfig(),
-            local=LocalConfig(),
-            policy=PolicyConfig(),
-            reports=ReportsConfig(),
-            suites=SuitesConfig(),
-            phases={},
-            gates={"load": LoadConfig(allowed_hosts=list(hosts), scenarios=[one])},
-            resources={},
-            resolved={},
-        )
+        profile = profile_of(LoadConfig(allowed_hosts=list(hosts), scenarios=[one]))
         context = GateContext("run", "load", Phase.PRE_DEPLOY, profile, tmp_path, tmp_path / "run", {})
         check = Check("load.scenarios.keeps_its_rules[api]", context.folder, "load", resource=one.name)
         try:
@@ -182,12 +216,26 @@ def test_fails_with_what_one_would_look_up_next(serve: Any, judge: Any) -> None:
     assert said.count("status 404, expected 200: no health") == 10, "five first failing, five slowest"
 
 
-@pytest.mark.parametrize("hosts", [(), ("example.com",)])
-def test_sends_nothing_where_it_may_not(serve: Any, judge: Any, hosts: tuple[str, ...]) -> None:
-    server = serve()
+@pytest.mark.parametrize("hosts", [[], ["example.com"]])
+def test_a_host_that_may_not_be_loaded_is_told_before_anything_runs(hosts: list[str]) -> None:
+    one = scenario("http://127.0.0.1:9/")
+    with pytest.raises(
+        ValidationError, match=r"scenario 'api'.*'127.0.0.1'.*allowed_hosts is (empty|example)"
+    ):
+        LoadConfig(allowed_hosts=hosts, scenarios=[one])
+    with pytest.raises(ValidationError, match=r"'http://127.0.0.1/' is no host; write it without scheme"):
+        LoadConfig(allowed_hosts=["http://127.0.0.1/"], scenarios=[one])
+
+
+@pytest.mark.parametrize(
+    ("hosts", "url"), [(["${HOST}"], "http://127.0.0.1/"), (["example.com"], "${URL:-http://127.0.0.1/}")]
+)
+def test_what_variables_say_is_judged_when_they_have_values(hosts: list[str], url: str) -> None:
+    one = scenario(url)
+    LoadConfig(allowed_hosts=hosts, scenarios=[one])
+    bound = scenario("http://127.0.0.1/")
     with pytest.raises(ProfileError, match=r"gates.load.scenarios\[api\].url: .*'127.0.0.1'.*allowed_hosts"):
-        judge(scenario(server.url, duration=0.5), hosts)
-    assert (server.count, server.connections) == (0, 0)
+        bound.prepare(profile_of(LoadConfig()), ["example.com"])
 
 
 def test_under_its_floor_nothing_is_proven(serve: Any, judge: Any) -> None:

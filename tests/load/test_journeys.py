@@ -468,5 +468,9 @@ def test_hints_speak_of_steps(make_result: Callable[..., LoadResult]) -> None:
 def test_the_documented_examples_are_valid() -> None:
     text = (Path(__file__).parents[2] / "docs" / "load.md").read_text()
     tables = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
-    found = [LoadConfig.model_validate(table["gates"]["load"], strict=True) for table in tables]
+    hosts = ["staging.example.com", "api.staging.example.com", "127.0.0.1"]
+    found = [
+        LoadConfig.model_validate({"allowed_hosts": hosts, **table["gates"]["load"]}, strict=True)
+        for table in tables
+    ]
     assert {"checkout", "shoppers", "api"} <= {one.name for gate in found for one in gate.scenarios}

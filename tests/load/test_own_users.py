@@ -305,7 +305,7 @@ def test_failures_have_their_kinds(serve: Any, run: Run) -> None:
         )
         text = text.replace('name="', 'name="http ').replace("class Fast", "class Fast", 1)
         result = run(
-            base(serve(odd)), text, hosts=(closed, "nowhere.invalid"), users=4, duration=1.5, timeout=2.0
+            base(serve(odd)), text, hosts=(closed, "nowhere.invalid"), users=4, duration=1.5, timeout=6.0
         )
     kinds = {kind for kind, number in result.failures.items() if number}
     assert kinds >= {Kind.STATUS, Kind.CLOSED, Kind.REFUSED, Kind.DNS, Kind.TIMEOUT}, result.first_failures

@@ -102,7 +102,7 @@ def test_a_rule_changed_by_the_environment_or_a_users_base_is_another_policy(
     [
         "app.path=/somewhere/else",
         "app.python=.venv/bin/python",
-        "gates.load.scenarios[0].url=https://other.example.com",
+        "gates.load.scenarios[0].url=https://staging.example.com/elsewhere",
         "gates.smoke.endpoints[0].url=https://other.example.com",
         "gates.load.allowed_hosts=['other.example.com']",
         "gates.security.safety.advisories=/mirror",

@@ -213,12 +213,12 @@ def test_places_are_bound_and_say_by_what(load: Load, tables: Tables) -> None:
     place = {
         "STOREFRONT": "/shop",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-        "WEB_ENDPOINT": "http://w",
-        "API_ENDPOINT": "http://a",
+        "WEB_ENDPOINT": "http://b:1",
+        "API_ENDPOINT": "http://b:2",
     }
     bound = bind(profile, tables, place)
     assert (bound.app.path, bound.aws.endpoint_url) == ("/shop", "http://127.0.0.1:1")
-    assert bound.gate("load", LoadConfig).scenarios[0].url == "http://a/v1/api/health"
+    assert bound.gate("load", LoadConfig).scenarios[0].url == "http://b:2/v1/api/health"
     assert bound.gate("load", LoadConfig).allowed_hosts == ["127.0.0.1", "b"]
     assert bound.settings["app.path"].source == profile.settings["app.path"].source + " (STOREFRONT)"
     assert bound.settings["app.path"].value == "/shop"
