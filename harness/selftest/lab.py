@@ -293,11 +293,14 @@ class Copy:
         self.write_profile()
         if self.lab.profile.app.require_clean:
             sample.commit(self.root / "app")
+        inherited = self.environment()
+        if limit:  # measured runs write files of their own, which the limit would damage
+            inherited = {name: value for name, value in inherited.items() if not name.startswith("COV")}
         full = f"import os,resource,sys;resource.setrlimit(resource.RLIMIT_FSIZE,({limit},{limit}));os.execv(sys.argv[1],sys.argv[1:])"
         return subprocess.Popen(
             [*((sys.executable, "-c", full) if limit else ()), *self.command(*arguments)],
             cwd=self.root,
-            env=self.environment(),
+            env=inherited,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

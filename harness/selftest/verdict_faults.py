@@ -72,11 +72,25 @@ def _flipped(raw: bytes) -> bytes:
     return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
 
 
+def _bare(copy: Copy) -> bytes:
+    """The verdict's statement without the word on who started the run, which only a signature proves."""
+    verdict = _read(copy)
+    return encode(build(replace(verdict.info, starter=None), verdict.record, verdict.decided))
+
+
+def _unsigned(copy: Copy) -> Came:
+    copy.verdict_file.write_bytes(_bare(copy))
+    return copy.verify()
+
+
+def _stripped(copy: Copy) -> Came:
+    copy.verdict_file.write_bytes(payload_of(copy.verdict_file.read_bytes()))
+    return copy.verify()
+
+
 def _stranger(copy: Copy) -> Came:
     private = new_private(KeyKind.ED25519)
-    copy.verdict_file.write_bytes(
-        seal(payload_of(copy.verdict_file.read_bytes()), PAYLOAD_TYPE, [FileKey(public_of(private), private)])
-    )
+    copy.verdict_file.write_bytes(seal(_bare(copy), PAYLOAD_TYPE, [FileKey(public_of(private), private)]))
     return copy.verify()
 
 
@@ -238,7 +252,8 @@ FAULTS = (
     _fault("verdict-empty", "it is an empty file", _FILE, _bytes(lambda _: b""), "truncated"),
     _fault("verdict-nan", "a number of it is NaN, and it is signed", _FILE, _nan, "malformed"),
     _fault("verdict-pending", "it is the placeholder of a run that is not over", _FILE, _pending, "pending"),
-    _fault("verdict-unsigned", "it is not signed where it must be", _SIGNATURE, _bytes(payload_of), "unsigned"),
+    _fault("verdict-unsigned", "it is not signed where it must be", _SIGNATURE, _unsigned, "unsigned"),
+    _fault("verdict-stripped", "its signature is taken off", _SIGNATURE, _stripped, "unsigned", "inconsistent"),
     _fault("verdict-stranger", "it is signed by a key that nobody trusts", _SIGNATURE, _stranger, "signer_unknown"),
     _fault("verdict-swapped", "another statement stands under its signature", _SIGNATURE, _swapped_signature, "signature_invalid"),
     _fault("verdict-replayed", "its tag points to other bytes now", _CLAIM, _moved_tag, "subject"),

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +13,20 @@ from unittest.mock import ANY
 import pytest
 
 from harness.cli import main
-from harness.errors import GonogoError, UsageError
+from harness.errors import GonogoError, ToolError, UsageError
 from harness.gates import tables
+from harness.load.plan import VARIABLE, Plan
+from harness.load.result import read
+from harness.load.validity import invalid_reasons
+from harness.model import Phase
 from harness.profile import Profile
 from harness.profile.loader import load_profile
-from harness.selftest import toml
+from harness.selftest import load_faults, run_faults, sample, toml, tools
 from harness.selftest.fault import GO, Came, Fault, Row
-from harness.selftest.lab import Lab
+from harness.selftest.lab import Lab, finish
 from harness.selftest.runner import in_words, packed, run_all
 from harness.selftest.table import CONTROL, FAULTS, HEALTHY, select
+from harness.selftest.tools import MODE
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +226,71 @@ def test_one_fault_of_each_gate_is_caught_beside_the_others(lab: Lab) -> None:
         "bandit-silent",
         "aws-access-denied",
     ]
-    rows = run_all(lab, [FAULTS[name] for name in names])
+    rows = run_all(lab, [CONTROL, *(FAULTS[name] for name in names)])
     assert {row.fault.name: row.came for row in rows if not row.caught} == {}
+
+
+def test_faults_of_a_whole_run_are_caught(lab: Lab) -> None:
+    rows = run_all(lab, [fault for fault in (*run_faults.FAULTS, *load_faults.FAULTS) if fault.inject])
+    assert len(rows) >= 10
+    assert {row.fault.name: row.came for row in rows if not row.caught} == {}
+
+
+@pytest.mark.parametrize("name", ["local", "dev", "staging", "prod"])
+def test_every_fault_can_be_put_into_a_copy_of_every_profile(name: str, tmp_path: Path) -> None:
+    profile = load_profile(name, tables(), folder=Path("profiles"), environ={})
+    lab = Lab(profile, tmp_path)
+    for fault in FAULTS.values():
+        if fault.arrange is None or fault.needs(profile):
+            continue
+        copy = lab.copy(fault.gate)
+        HEALTHY[fault.gate](copy)
+        fault.arrange(copy)
+        copy.write_profile()
+        copy.close()
+        assert copy.asked().phases[Phase.PRE_DEPLOY] == ((fault.gate,),), fault.name
+
+
+def test_the_stand_ins_lie_as_they_are_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan("r", "api", "http://127.0.0.1:9/", str(tmp_path / "result.json"), "", 1.0, 1.0, 0.1, rate=20)
+    monkeypatch.setenv(VARIABLE, plan.to_json())
+    for mode in ("", "silent", "empty", "truncated", "nan", "other-run", "lost", "incomplete", "behind"):
+        (tmp_path / "result.json").unlink(missing_ok=True)
+        monkeypatch.setenv(MODE, f"bandit=silent locust={mode}")
+        assert tools.locust([]) == 0
+        assert (tmp_path / "result.json").exists() == (mode != "silent")
+        if mode in ("", "empty", "lost", "behind"):
+            found = read(tmp_path / "result.json", run="r")
+            assert bool(invalid_reasons(found)) == bool(mode)
+        elif mode != "silent":
+            with pytest.raises(ToolError):
+                read(tmp_path / "result.json", run="r")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a.py").write_text("")
+    (tmp_path / "pins").write_text("a==1\n")
+    for mode in ("", "silent", "empty", "truncated"):
+        monkeypatch.setenv(MODE, f"bandit={mode} safety={mode}")
+        report = tmp_path / f"{mode}.json"
+        assert tools.bandit([f"--output={report}", "--", str(tmp_path / "src")]) == 0
+        assert tools.safety(["--file", str(tmp_path / "pins"), "--save-json", f"{report}.s"]) == 0
+        assert report.exists() == (mode != "silent")
+    assert tools.ruff([]) == 0
+
+
+def test_a_run_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.selftest.lab._BUDGET", 0.2)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with child, pytest.raises(GonogoError, match="did not end within"):
+        finish(child)
+
+
+def test_git_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match="could not be committed"):
+        sample.write_app(tmp_path / "app", tests=1, files=2, clean=True)
+    assert (tmp_path / "app/shop/part_1.py").is_file()
 
 
 def test_a_clean_tree_is_demanded_and_had(tmp_path: Path) -> None:
@@ -244,7 +314,12 @@ UNPROTECTED = {
 """Fault -> the module whose protection is taken out, and how."""
 
 
-@pytest.mark.parametrize("name", UNPROTECTED)
+QUICK = ("load-lost", "bandit-empty", "aws-other-account")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in UNPROTECTED]
+)
 def test_without_its_protection_a_fault_is_reported_as_not_caught(lab: Lab, name: str) -> None:
     module, code = UNPROTECTED[name]
     broken = _unprotected(lab, f"MODULE = {module!r}\nCODE = {code!r}\n")
@@ -261,7 +336,7 @@ def test_without_its_protection_a_fault_is_reported_as_not_caught(lab: Lab, name
         ("clock-ahead", "_RULES", ()),
         ("verdict-unsigned", "hold_signatures", lambda *_: ()),
         ("verdict-stranger", "hold_signatures", lambda *_: ()),
-        ("evidence-changed", "_hold_evidence", lambda *_: 0),
+        ("evidence-changed", "hold_evidence", lambda *_, **__: 0),
         ("verdict-forged", "decide", lambda _: ANY),
     ],
 )
