@@ -8,10 +8,11 @@ from typing import Any
 
 from harness.profile.schema import ApprovalConfig, OverrideConfig, PolicyConfig, SigningConfig
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
+from harness.verdict.evidence import run_home
 from harness.verdict.info import Starter
 from harness.verdict.override import bypassed, digests
 from harness.verdict.record_format import About, Approval, Denial, EmergencyOverride, Record
-from harness.verdict.records import attach, run_home, sign
+from harness.verdict.records import attach, sign
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.verify import Verified, verify
 from signing_parts import Signer

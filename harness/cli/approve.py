@@ -107,7 +107,8 @@ def _may_approve(file: OnFile, name: str, signer: "Signer") -> None:
         VerdictError: the verdict is not GO, or this is who started the run or overrode it.
         UsageError: nothing of this phase is approved.
     """
-    from harness.verdict.approval import Starters, WaitingError, applies
+    from harness.verdict.approval import Starters, WaitingError
+    from harness.verdict.permission import applies
     from harness.verdict.refusal import Refusal
 
     verdict, config = file.found.verdict, file.profile.approval

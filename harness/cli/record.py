@@ -179,7 +179,8 @@ def add(on_file: OnFile, record: "Record", signer: "Signer", trusted: Sequence["
     Raises:
         GonogoError: it could not be signed or written, or its readers would refuse it.
     """
-    from harness.verdict.records import attach, hold, read_record, run_home, sign
+    from harness.verdict.evidence import run_home
+    from harness.verdict.records import attach, hold, read_record, sign
 
     raw = sign(record, signer)
     verdict = on_file.found.verdict

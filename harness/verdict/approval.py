@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import ClassVar, NoReturn
 
 from harness.errors import ExitCode
-from harness.model import Phase
 from harness.profile.schema import ApprovalConfig
 from harness.verdict.record_format import Approval, Denial, EmergencyOverride
 from harness.verdict.records import Attached
@@ -49,11 +48,6 @@ class Starters:
         return attached.keyid in self.keyids or attached.record.by.casefold() in self.names
 
 
-def applies(config: ApprovalConfig, phase: Phase) -> bool:
-    """Whether anything must be waited for: an approval is of a deploy, and so of what is asked before one."""
-    return phase is Phase.PRE_DEPLOY and bool(config.required or config.wait)
-
-
 def demand(
     verdict: Verdict,
     attached: Iterable[Attached],
@@ -68,7 +62,7 @@ def demand(
     Args:
         verdict: what is to be deployed; GO, or overridden.
         attached: its records, each held.
-        config: what the consumer's profile demands.
+        config: what the consumer's profile demands of a verdict of this phase.
         starters: who started the run.
         override: what lets it go where it is not GO.
         now: UTC.
@@ -76,8 +70,6 @@ def demand(
     Raises:
         RefusedError: denied, too early, or not approved by enough others.
     """
-    if not applies(config, verdict.info.phase):
-        return ()
     last = _last_words(attached)
     for each in last:
         if isinstance(each.record, Denial):

@@ -4,9 +4,14 @@ import hashlib
 import stat
 from pathlib import Path
 
-from harness.verdict.records import run_home
 from harness.verdict.refusal import Refusal, RefusedError
 from harness.verdict.statement import Verdict
+from harness.verdict.store import RUNS
+
+
+def run_home(verdict: Path, run_id: str) -> Path:
+    """The folder of a verdict's run, for the run's own verdict and for the newest one alike."""
+    return verdict.parent if verdict.parent.name == run_id else verdict.parent / RUNS / run_id
 
 
 def hold_evidence(path: Path, verdict: Verdict, *, require: bool) -> int:

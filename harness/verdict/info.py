@@ -11,6 +11,8 @@ from harness.profile import Profile
 
 SOURCE = "source"
 """The subject that always exists: the application's source."""
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far the clocks of those who decide, approve and verify may be apart."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{32,128}", re.ASCII)

@@ -8,23 +8,22 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 from harness.errors import VerdictError
 from harness.profile.schema import SignerConfig
 from harness.verdict.envelope import PAYLOAD_TYPE, Envelope, SigningKey, Untrusted, seal, unseal
+from harness.verdict.info import CLOCK_SKEW
 from harness.verdict.reading import Unreadable, encode, refuse
 from harness.verdict.record_format import About, Kind, Record, parse
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict
-from harness.verdict.store import RUNS, StoreError
+from harness.verdict.store import StoreError
 from harness.verdict.trust import key_ring
 
 FOLDER = "records"
-CLOCK_SKEW = timedelta(minutes=1)
-"""How far the clocks of those who decide, approve and verify may be apart."""
 _FILE = re.compile(r"(approval|denial|override)-[1-9][0-9]{0,5}\.intoto\.json", re.ASCII)
 
 
@@ -107,11 +106,6 @@ def _unreadable(path: Path, error: OSError) -> VerdictError:
         f"{path}: the record cannot be read: {error.strerror}",
         hint="look at the path and its permissions",
     )
-
-
-def run_home(verdict: Path, run_id: str) -> Path:
-    """The folder of a verdict's run, for the run's own verdict and for the newest one alike."""
-    return verdict.parent if verdict.parent.name == run_id else verdict.parent / RUNS / run_id
 
 
 def attach(run: Path, raw: bytes) -> Path:

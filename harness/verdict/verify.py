@@ -8,20 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import UsageError, VerdictError
 from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase, Reason
 from harness.policy import NOTES, decide
 from harness.profile import Profile
 from harness.verdict.evidence import hold_evidence
-from harness.verdict.info import SOURCE, RunInfo, emulated, image_check, resource_uri, rules
+from harness.verdict.info import CLOCK_SKEW, SOURCE, RunInfo, emulated, image_check, resource_uri, rules
 from harness.verdict.permission import Permission, held, permit
-from harness.verdict.records import CLOCK_SKEW, Attached
 from harness.verdict.refusal import Refusal, RefusedError, not_go
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.trust import hold_signatures
 from harness.verdict.waived import hold_waivers, holds_until, require_readable
+
+if TYPE_CHECKING:
+    from harness.verdict.records import Attached
 
 T = TypeVar("T")
 
@@ -58,7 +60,7 @@ class Examined:
     expires: datetime
     signers: tuple[str, ...]
     """Whose signatures the profile demanded and found; none where it demands none."""
-    attached: tuple[Attached, ...]
+    attached: tuple["Attached", ...]
     """Its records, each held."""
 
     @property

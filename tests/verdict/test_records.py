@@ -16,9 +16,10 @@ from harness.codec import canonical
 from harness.errors import GonogoError, VerdictError
 from harness.model import Outcome, Phase
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
+from harness.verdict.evidence import run_home
 from harness.verdict.reading import encode
 from harness.verdict.record_format import About, Approval, Denial, parse
-from harness.verdict.records import attach, read_record, read_records, run_home, sign
+from harness.verdict.records import attach, read_record, read_records, sign
 from harness.verdict.refusal import Refusal, RefusedError
 from harness.verdict.store import StoreError
 
