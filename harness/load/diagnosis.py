@@ -1,6 +1,10 @@
 """What one would look up next when a load rule is broken: how requests failed, the first of them, the slowest."""
 
+from collections.abc import Collection, Iterable
+
+from harness.load.metrics import METRICS
 from harness.load.result import Kind, LoadResult, Seen, StepResult
+from harness.model import Unit
 
 _HINTS = {
     Kind.DNS: "the host does not resolve: correct the scenario's url, or deploy its DNS record",
@@ -11,16 +15,21 @@ _HINTS = {
     Kind.CONTENT: "answers without what they must hold: see the steps and the first failing requests below",
     Kind.SLOW: "steps later than their max_time: see which below, and what the service waits for in them",
     Kind.TASK: "tasks of the locustfile raise: read the first of them below; it may be the service or the locustfile",
-    Kind.STATUS: "unexpected answers: read the service's log for the times below",
+    Kind.STATUS: "unexpected answers: read what they say below, and the service's log for that time",
 }
 _STEPS = 20
 _FACTS = 8
 _SLOW = "too slow rather than failing: see the service's CPU, its database's slow queries, and its number of tasks"
 
 
-def hint(result: LoadResult) -> str:
-    """One line that says where to look, from how most of the failing requests failed."""
+def hint(result: LoadResult, broken: Collection[str] = ()) -> str:
+    """One line that says where to look: from the metrics whose rules are `broken`, and how most of the failing requests failed.
+
+    A rule on response times says nothing about quick failures, of which there may be some: only time-outs are among its times.
+    """
     failures = {kind: count for kind, count in result.failures.items() if count}
+    if broken and all(METRICS[metric].unit is Unit.SECONDS for metric in broken) and result.latency.count:
+        failures = {kind: count for kind, count in failures.items() if kind is Kind.TIMEOUT}
     if not failures:
         return _SLOW
     most = max(failures, key=lambda kind: failures[kind])
@@ -30,8 +39,7 @@ def hint(result: LoadResult) -> str:
 def lines(result: LoadResult) -> list[str]:
     """For people; failures first."""
     told = []
-    if result.failures:
-        kinds = ", ".join(f"{kind} {count}" for kind, count in _by_count(result))
+    if kinds := ", ".join(f"{kind} {count}" for kind, count in _by_count(result) if count):
         told.append(f"failing requests by kind: {kinds}")
     if result.statuses:
         told.append("answers by status: " + ", ".join(f"{code} {n}" for code, n in result.statuses.items()))
@@ -42,9 +50,13 @@ def lines(result: LoadResult) -> list[str]:
     told.extend(_steps(result))
     if result.first_failures:
         told.append("first failing requests:")
-        told.extend(f"  {_row(seen)}" for seen in result.first_failures)
-    told.append("slowest requests:")
-    told.extend(f"  {_row(seen)}" for seen in result.slowest)
+        told.extend(f"  {_ends(seen)}" for seen in _alike(result.first_failures))
+    if result.slowest:
+        told.append("slowest requests:")
+        told.extend(f"  {_row(seen)}" for seen in result.slowest)
+    told.append(f"times are from {result.started[:19]}Z on, when counting began")
+    if result.ended_early:
+        told.append("the load was ended early: with stop_early = false the scenario goes on to its end")
     return told
 
 
@@ -66,9 +78,28 @@ def _by_count(result: LoadResult) -> list[tuple[Kind, int]]:
     return sorted(result.failures.items(), key=lambda item: -item[1])
 
 
+def _alike(rows: Iterable[Seen]) -> list[list[Seen]]:
+    """Requests that ended alike are told together."""
+    groups: dict[str, list[Seen]] = {}
+    for seen in rows:
+        groups.setdefault(_end(seen), []).append(seen)
+    return list(groups.values())
+
+
+def _ends(alike: list[Seen]) -> str:
+    times = ", ".join(f"{seen.at:.3f}" for seen in alike)
+    return f"at {times} s: {_end(alike[0])}"
+
+
 def _row(seen: Seen) -> str:
-    end = f"{seen.kind}: {seen.detail}" if seen.kind else f"status {seen.status}"
-    return f"at {seen.at:.3f} s, {seen.latency / 1e6:.1f} ms, {end}"
+    return f"at {seen.at:.3f} s, {seen.latency / 1e6:.1f} ms, {seen.kind or f'status {seen.status}'}"
+
+
+def _end(seen: Seen) -> str:
+    if not seen.kind:
+        return f"status {seen.status}"
+    named = seen.detail.startswith(str(seen.kind))
+    return seen.detail if named else f"{seen.kind}: {seen.detail}" if seen.detail else str(seen.kind)
 
 
 def summary(result: LoadResult) -> dict[str, str]:

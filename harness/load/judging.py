@@ -16,8 +16,8 @@ from harness.threshold import Threshold, show
 SHOWN = 0.95
 """The confidence of the intervals on record where the profile asks for none."""
 HINT = (
-    "let the scenario run longer: four times the requests halve the interval of independent ones; requests that fail or "
-    "slow down in bursts say less than their number"
+    "let the scenario run longer: four times the requests halve the interval of independent ones, while requests that fail or "
+    "slow down in bursts say less than their number; a mean is known better with a shorter timeout, too"
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
+from math import inf
 
 from harness.errors import ThresholdError
 from harness.load.latency import PERCENTILES
@@ -106,6 +107,22 @@ def require_judgeable(thresholds: Iterable[AnyRule]) -> None:
             raise ThresholdError(
                 f"threshold {threshold.text!r}: a load rule holds over the whole run, not for a window",
                 hint="leave `for …` out; the scenario's duration is the window",
+            )
+
+
+def require_possible(rules: Iterable[Threshold], arrivals: int, seconds: float) -> None:
+    """No rule asks for more than a schedule of so many arrivals in so many seconds sends.
+
+    Raises:
+        ThresholdError: one does, and would fail whatever the service does.
+    """
+    most = {"requests": arrivals, **dict.fromkeys(("rate", "request_rate"), arrivals / seconds)}
+    for rule in rules:
+        if rule.op in (">", ">=") and float(rule.limit.value) > most.get(rule.metric, inf) * (1 + 1e-9):
+            raise ThresholdError(
+                f"threshold {rule.text!r} can never hold: the schedule sends {arrivals} requests, "
+                f"{arrivals / seconds:g} a second on average",
+                hint="send more, or ask for less",
             )
 
 

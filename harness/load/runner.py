@@ -11,11 +11,14 @@ from harness.errors import ToolError
 from harness.load.plan import VARIABLE, Plan, register_secrets
 from harness.load.result import LoadResult, read
 from harness.load.workers import LOCUSTFILE, Meeting, bare_environment, here
+from harness.masking import mask
 
 STARTUP = 5.0
 """Seconds that a scenario may take beside its load, on a machine that is not overloaded."""
 SLACK = 30.0
 """Seconds after which a run that should be over is ended."""
+_KEPT = 1_000_000
+"""Bytes of Locust's output that are kept."""
 OURS = "gonogo: "
 """What a line begins with that the generator wrote for people."""
 
@@ -56,6 +59,8 @@ def run_scenario(
         budget=budget if budget is not None else load_time(plan) + SLACK + (meeting.wait if meeting else 0),
         env=environment(plan, work, meeting),
     )
+    for file in (finished.stdout, finished.stderr):
+        _mask(file)
     said = _said(finished.tail(20))
     if finished.ended != "exited":
         raise ToolError(
@@ -83,6 +88,19 @@ def command(plan: Plan, meeting: Meeting | None = None) -> list[str]:
 def environment(plan: Plan, work: Path, meeting: Meeting | None = None) -> dict[str, str]:
     """This process's environment with the plan, and with nothing that configures Locust."""
     return {**bare_environment(work), VARIABLE: plan.to_json(), **(meeting.environment() if meeting else {})}
+
+
+def _mask(file: Path) -> None:
+    """What a user's own locustfile prints may hold secrets. Of what has no end, the end is kept."""
+    size = file.stat().st_size
+    with file.open("rb") as said:
+        said.seek(max(0, size - _KEPT))
+        raw = said.read()
+    text = mask(raw.decode(errors="replace"))
+    if size > _KEPT:
+        text = f"(the first {size - _KEPT:,} bytes are left out)\n{text.partition(chr(10))[2]}"
+    if text.encode() != raw:
+        file.write_text(text)
 
 
 def _said(lines: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from harness.errors import ProfileError, ThresholdError
 from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, ZoneTarget
 from harness.load.ecs_workers import Elsewhere, Workers
 from harness.load.journeys import JourneyConfig, longest, require_distinct, traffic
-from harness.load.metrics import latency_limit, require_judgeable
+from harness.load.metrics import latency_limit, require_judgeable, require_possible
 from harness.load.plan import MAX_IN_FLIGHT, Plan, Target, require_allowed, target
 from harness.load.schedule import Schedule, Stage, constant
 from harness.load.statistics.sequential import RateRule
@@ -263,6 +263,8 @@ class Scenario(Section):
     def _rules_speak_of_load(self) -> "Scenario":
         try:
             require_judgeable(self.thresholds)
+            if self.users is None:
+                require_possible(self.rules, self.schedule.arrivals, self.length)
         except ThresholdError as error:
             msg = f"scenario {self.name!r}: {error.message}; {error.hint}"
             raise ValueError(msg) from error

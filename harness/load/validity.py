@@ -18,8 +18,8 @@ MIN_RATE = Fraction(98, 100)
 MAX_CPU = 0.9
 """The share of its core above which the generator queues its own requests."""
 HINT = (
-    "nothing is known about the service: lower the scenario's rate or users, run on a machine with idle cores, "
-    "or split the load over several scenarios or machines"
+    "nothing is known about the service: run on a machine with idle cores, share the load (processes = 2, or workers "
+    'elsewhere: workers = "external"), or lower the scenario\'s rate or users'
 )
 
 
@@ -71,6 +71,6 @@ def _off_schedule(result: LoadResult, planned: int, bound: Fraction) -> list[str
     if Fraction(lag, 1_000_000_000) > bound and not failed_early:
         reasons.append(
             f"the generator was behind its schedule: p99 of the lag is {lag / 1e6:.1f} ms, more than "
-            f"{float(bound) * 1e3:.0f} ms ({result.late} requests started later)"
+            f"{float(bound) * 1e3:.0f} ms ({result.late} requests started later; the generator used {result.cpu:.0%} of its core)"
         )
     return reasons

@@ -204,7 +204,7 @@ class _Writer:
         if found.result is None:
             yield self._attach(f"{number}/charts", "no charts", clean(found.why).encode())
             return
-        text = "\n".join(bounded(tuple(load.lines(found.result)), _LINES))
+        text = "\n".join(bounded(tuple(load.lines(found.result, case)), _LINES))
         yield self._attach(f"{number}/decision", "decision", text.encode())
         for chart in load.drawn(found, case, f"load-{number}"):
             data = standalone(chart.svg).encode()

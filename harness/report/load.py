@@ -13,7 +13,7 @@ from harness.errors import ToolError
 from harness.load.ending import decision, ending
 from harness.load.result import Judged, LoadResult, read
 from harness.load.statistics.sequential import RateRule, Terms
-from harness.model import Unit
+from harness.model import Cause, Unit
 from harness.report.captions import time
 from harness.report.charts import Chart, charts
 from harness.report.files import inside
@@ -71,12 +71,13 @@ def ended(result: LoadResult) -> str:
     return f"Ended {ending(result)}.{nodes}"
 
 
-def rules(result: LoadResult) -> list[tuple[str, ...]]:
-    """Each rule on a rate, as it was decided: the columns `RULES`."""
+def rules(result: LoadResult, case: Case) -> list[tuple[str, ...]]:
+    """Each rule on a rate, as it was decided: the columns `RULES`. Nothing is decided on an invalid run."""
+    invalid = case.result is not None and case.result.cause is Cause.INVALID_RUN
     return [
         (
             judged.rule,
-            decision(result, judged),
+            "not judged: the run is invalid" if invalid else decision(result, judged),
             _estimate(judged, parse(judged.rule)),
             _interval(judged),
             f"{judged.effective:,.0f} of {judged.requests:,}",
@@ -100,11 +101,11 @@ def steps(result: LoadResult) -> list[tuple[str, ...]]:
     ]
 
 
-def lines(result: LoadResult) -> list[str]:
+def lines(result: LoadResult, case: Case) -> list[str]:
     """All of it as plain text."""
     told = [ended(result)]
     tables: Sequence[tuple[Sequence[str], Sequence[Sequence[str]]]] = (
-        (RULES, rules(result)),
+        (RULES, rules(result, case)),
         (STEPS, steps(result)),
     )
     for head, rows in tables:

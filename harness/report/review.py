@@ -176,7 +176,7 @@ def _load(folder: Path, seen: View) -> Iterator[Html]:
             parts.append(el("p", f"No charts: {found.why}"))
         else:
             parts.append(el("p", unbroken(load.ended(found.result))))
-            if rows := [tuple(map(unbroken, row)) for row in load.rules(found.result)]:
+            if rows := [tuple(map(unbroken, row)) for row in load.rules(found.result, case)]:
                 parts.append(table(load.RULES, rows, numbers=(4, 5)))
             if rows := load.steps(found.result):
                 parts.append(table(load.STEPS, rows, numbers=range(1, len(load.STEPS))))

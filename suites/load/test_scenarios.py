@@ -55,7 +55,8 @@ def test_keeps_its_rules(scenario: Scenario, context: GateContext, check: Check)
     if judged.undecided:
         check.thresholds.extend(judged.results)
         check.inconclusive(Cause.UNCERTAIN, judged.undecided, hint=LONGER)
-    check.judge(*rules, about=result.ended_early, hint=hint(result))
+    unkept = {rule.metric for rule in judged.results if not rule.held}
+    check.judge(*rules, about=result.ended_early, hint=hint(result, unkept))
     if broken := [judged for judged in result.judged if judged.early and judged.state == State.FAIL.value]:
         # What was still open when the load ended may have mended the figure; the run was not kept to its end all the same.
         check.fail(f"{result.ended_early}: {broken[0].reason}", hint=hint(result))

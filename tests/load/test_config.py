@@ -59,6 +59,11 @@ def scenario(url: str = "https://example.com/", **values: Any) -> Scenario:
         ({"thresholds": [parse("p95 < 5/s")]}, "the limit is in a rate (50/s)"),
         ({"thresholds": [parse("p95 < 5s for 5m")]}, "leave `for"),
         ({"thresholds": []}, "at least 1"),
+        (
+            {"thresholds": [parse("rate > 41/s")]},
+            "can never hold: the schedule sends 1200 requests, 40 a second",
+        ),
+        ({"thresholds": [parse("requests >= 1201")]}, "can never hold"),
         ({"headers": {"X A": "1"}}, "no name of a header"),
         ({"headers": {"X-A": "a\nX-B: b"}}, "holds what no header may hold"),
         ({"header_variables": {"": "TOKEN"}}, "no name of a header"),
@@ -213,7 +218,11 @@ def test_fails_with_what_one_would_look_up_next(serve: Any, judge: Any) -> None:
     said = "\n".join(check.notes)
     assert re.search(r"failing requests by kind: status 1\d", said)
     assert re.search(r"answers by status: 404 1\d", said)
-    assert said.count("status 404, expected 200: no health") == 10, "five first failing, five slowest"
+    assert re.search(
+        r"  at 0\.000, 0\.025, 0\.050, 0\.075, 0\.100 s: status 404, expected 200: no health\n", said
+    )
+    assert re.search(r"times are from \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ on, when counting began", said)
+    assert "stop_early = false" in said
 
 
 @pytest.mark.parametrize("hosts", [[], ["example.com"]])
@@ -263,6 +272,7 @@ def test_an_invalid_run_is_not_judged(
     assert check.facts["cause"] is Cause.INVALID_RUN
     assert "90.0% of the planned rate" in check.facts["reason"]
     assert "95% of its core" in check.facts["reason"]
+    assert "processes = 2" in check.facts["hint"]
     assert "lower the scenario's rate" in check.facts["hint"]
     assert check.thresholds == []
 
@@ -281,6 +291,12 @@ def test_too_slow_says_so(judge: Any, suite: Any, make_result: Any, monkeypatch:
     check = judge(scenario("http://127.0.0.1/", thresholds=[parse("p95 < 1ms")]))
     assert check.facts["outcome"] is Outcome.FAILED
     assert "too slow rather than failing" in check.facts["hint"]
+    monkeypatch.setattr(suite, "_run", lambda *_: make_result(failures={Kind.STATUS: 1}))
+    check = judge(scenario("http://127.0.0.1/", thresholds=[*RULES, parse("p99 < 1ms")]))
+    assert "too slow rather than failing" in check.facts["hint"], "one error breaks no rule here"
+    monkeypatch.setattr(suite, "_run", lambda *_: make_result(failures={Kind.STATUS: 4, Kind.TIMEOUT: 1}))
+    check = judge(scenario("http://127.0.0.1/", thresholds=[*RULES, parse("max_response_time < 1ms")]))
+    assert "answers do not come in time" in check.facts["hint"], "time-outs are among the times"
 
 
 def test_a_tool_that_broke_leaves_what_it_said(

@@ -56,6 +56,7 @@ import parts  # beside the file's folder, where the command runs
 from locust import FastHttpUser, HttpUser, constant, events, tag, task
 
 SEEN = []
+print("password=hunter2-and-more")
 Path("ran.txt").write_text("from here")
 
 
@@ -120,6 +121,7 @@ def test_their_users_run_unchanged_and_are_counted(serve: Any, run: Run, tmp_pat
     assert invalid_reasons(result) == ()
     assert "before or after the time that counts" in summary(result)["model"]
     assert "  GET /check: " in "\n".join(lines(result))
+    assert "password=****" in (tmp_path / "work" / "locust.out").read_text()
     root = tmp_path / "root"
     assert (root / "ran.txt").read_text() == "from here"
     assert (root / "started.txt").read_text() == str([base(server)])

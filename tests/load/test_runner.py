@@ -203,3 +203,14 @@ def test_nothing_configures_locust_but_the_plan(
     assert not any(name.startswith("LOCUST") for name in given)
     assert given["HOME"] == str(tmp_path)
     assert make_plan(headers={"X-Key": "hush"}).url not in " ".join(command(make_plan()))
+
+
+def test_what_locust_says_is_masked_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_KEPT", 100)
+    said = tmp_path / "locust.out"
+    said.write_bytes(b"first line\npassword=hunter2-and-more \xff\nlast line\n")
+    runner._mask(said)
+    assert said.read_text() == "first line\npassword=**** \ufffd\nlast line\n"
+    said.write_text("x" * 60 + "\n" + "y" * 60 + "\nlast line\n")
+    runner._mask(said)
+    assert said.read_text() == f"(the first 32 bytes are left out)\n{'y' * 60}\nlast line\n"

@@ -16,7 +16,7 @@ from harness.load.ending import ENDED, ending
 from harness.load.generator.recorder import Answer, Recorder, Step
 from harness.load.plan import Plan
 from harness.load.result import Judged, LoadResult, write
-from harness.model import CheckResult, Evidence, Outcome
+from harness.model import Cause, CheckResult, Evidence, Outcome
 from harness.report import allure, markdown, review
 from harness.report.terminal import summary
 
@@ -55,7 +55,7 @@ def loaded(good: Any, of_record: Any, tmp_path: Path) -> Callable[..., Any]:
         file = Evidence("result.json", PATH, hashlib.sha256(data).hexdigest(), len(data), "application/json")
         if stamp_first:
             change(path)
-        check = CheckResult(CHECK, "load", Outcome.PASSED, evidence=(file,), **values)
+        check = CheckResult(CHECK, "load", **{"outcome": Outcome.PASSED, **values}, evidence=(file,))
         return of_record(replace(good.record, results=(*good.record.results, check)))
 
     return make
@@ -166,6 +166,18 @@ def test_the_decision_stands_in_the_page_with_its_steps_and_its_source(loaded: A
     assert "Step Requests Failed p50 p95 p99 Longest log <in> 50 0 2 ms 2 ms 2 ms 2 ms buy 50 0 3 ms" in told
     assert "1 fact What Seen model open <x>" in told
     assert f'<a href="{PATH}">{PATH}</a>' in page.split('id="load"')[1]
+
+
+def test_nothing_is_decided_on_an_invalid_run(loaded: Any, tmp_path: Path) -> None:
+    said = "not judged: the run is invalid"
+    run = loaded(
+        having=early, outcome=Outcome.INCONCLUSIVE, cause=Cause.INVALID_RUN, reason="the generator was behind"
+    )
+    told = section(review.render(tmp_path, *run).read_text())
+    assert f"success_rate >= 95% {said} 50 %" in told
+    assert "failed early" not in told
+    assert said in markdown.render(tmp_path, *run).read_text()
+    assert any(said in path.read_text() for path in allure.render(tmp_path, *run).glob("*-attachment.txt"))
 
 
 def test_a_run_without_rates_or_steps_has_no_tables(loaded: Any, tmp_path: Path) -> None:
