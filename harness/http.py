@@ -2,14 +2,13 @@
 
 import json
 import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
-from email.message import Message
-from http.client import HTTPException
-from typing import IO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from harness.frozen import dataclass
 from harness.network import explain
+
+if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
 
 _MAX_BODY = 1_000_000
 _CHUNK = 64_000
@@ -23,21 +22,6 @@ class Answer:
     body: str
     seconds: float
     error: str = ""
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other: following it would judge another place."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Message,
-        newurl: str,
-    ) -> None:
-        """Follow nothing."""
 
 
 class _Readable(Protocol):
@@ -55,10 +39,14 @@ def send(method: str, url: str, *, timeout: float, json_body: object = None) -> 
     The answer must be whole within `timeout` seconds; its body is cut at a megabyte. Proxies of the environment are
     used. Certificates are verified.
     """
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     data = None if json_body is None else json.dumps(json_body).encode()
     headers = {"User-Agent": "gonogo"} | ({"Content-Type": "application/json"} if data is not None else {})
     started = time.monotonic()
-    opener = urllib.request.build_opener(_NoRedirects)
+    opener = _opener()
     status, body, error = 0, b"", ""
     try:
         request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - checked below
@@ -75,6 +63,17 @@ def send(method: str, url: str, *, timeout: float, json_body: object = None) -> 
     return Answer(status, body.decode(errors="replace"), time.monotonic() - started, error)
 
 
+def _opener() -> "OpenerDirector":
+    """Follows nothing: a redirect is an answer like any other, and following it would judge another place."""
+    from urllib.request import HTTPRedirectHandler, build_opener
+
+    class NoRedirects(HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            pass
+
+    return build_opener(NoRedirects)
+
+
 def _body(response: _Readable, deadline: float) -> bytes:
     chunks: list[bytes] = []
     size = 0
@@ -87,5 +86,7 @@ def _body(response: _Readable, deadline: float) -> bytes:
 
 
 def _say(problem: Exception) -> str:
+    import urllib.error
+
     reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
     return f"no answer: {explain(reason if isinstance(reason, BaseException) else problem)}"

@@ -8,9 +8,10 @@ length, and masking twice is masking once. When in doubt it hides too much.
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote, quote_plus
+
+from harness.frozen import dataclass
 
 MASK = "****"
 _SHORTEST = 4

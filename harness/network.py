@@ -1,11 +1,9 @@
 """Whether something answers on the network, and why not: refused, timed out, DNS, TLS, told apart."""
 
 import errno
-import socket
-import ssl
 import time
-from dataclasses import dataclass
-from http.client import RemoteDisconnected
+
+from harness.frozen import dataclass
 
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 
@@ -22,6 +20,10 @@ class Connected:
 
 def explain(problem: BaseException) -> str:
     """Why there is no answer, in the words one would use."""
+    import socket
+    import ssl
+    from http.client import RemoteDisconnected
+
     said = " ".join(str(problem).split())
     match problem:
         case ssl.SSLCertVerificationError():
@@ -51,6 +53,9 @@ def connect(host: str, port: int, *, timeout: float, tls: bool = False) -> Conne
     Each address of the name has `timeout` seconds, and so has the handshake. Resolving the name takes as long as the
     machine's resolver is configured to wait.
     """
+    import socket
+    import ssl
+
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     started = time.monotonic()
     agreed = error = ""
@@ -67,6 +72,8 @@ def connect(host: str, port: int, *, timeout: float, tls: bool = False) -> Conne
 
 def free_port() -> int:
     """A port that nobody has right now. Somebody may take it before the server does: then try another."""
+    import socket
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

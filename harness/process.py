@@ -16,12 +16,12 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import ToolError
+from harness.frozen import dataclass
 
 if TYPE_CHECKING:
     import psutil

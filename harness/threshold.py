@@ -11,12 +11,11 @@ Nothing is rounded before comparing: limits and measurements are fractions in ba
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from operator import eq, ge, gt, le, lt
 
 from harness.errors import ThresholdError
+from harness.frozen import dataclass
 from harness.model import Measurement, ThresholdResult, Unit
 
 _UNITS: dict[str, tuple[Unit, Fraction]] = {
@@ -229,6 +228,8 @@ def parse_any(text: str) -> AnyRule:
         return parse(text)
     word, tolerance = match["word"], match["tolerance"]
     if word != BASELINE:
+        from difflib import get_close_matches
+
         near = get_close_matches(word, [BASELINE], n=1)
         raise ThresholdError(
             f"{text!r}: {word!r} is neither a number nor `{BASELINE}`"

@@ -1,7 +1,6 @@
 """ACM: certificates. Several may be for one domain; the one that is judged is the one that clients meet."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -10,6 +9,7 @@ from harness.aws.faults import Absent, Broken, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile.schema import Duration
 from harness.shapes import Field

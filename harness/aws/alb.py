@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from harness.aws.faults import Absent, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile.schema import Section
 from harness.shapes import Field

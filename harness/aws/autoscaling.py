@@ -1,13 +1,13 @@
 """Application Auto Scaling: between which limits an ECS service's number of tasks follows its load."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.aws.faults import Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.shapes import Field, model_validator
 

@@ -5,12 +5,12 @@ from "could not be asked". Each check then asks `require`, and so all of them re
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from harness import codec
 from harness.aws.faults import Absent, Broken, Fault, NoCredentials, NotDeployed, Unreachable
+from harness.frozen import dataclass
 from harness.model import Cause, Outcome
 
 

@@ -1,7 +1,6 @@
 """CloudFormation: stacks, what is left of them, and why one failed; `harness.aws.drift` asks for their drift."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
@@ -11,6 +10,7 @@ from harness.aws.operations import Operation
 from harness.aws.paging import pages
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile.schema import Duration
 from harness.shapes import Field

@@ -1,7 +1,6 @@
 """CloudWatch: the alarms that watch the environment, metric and composite ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from harness.aws.faults import Broken, Fault
@@ -9,6 +8,7 @@ from harness.aws.operations import Operation
 from harness.aws.paging import pages
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile.schema import rule
 from harness.shapes import Field

@@ -1,7 +1,5 @@
 """What a login to an instance's database shows, for all checks that need one: the secret read once, one session."""
 
-from dataclasses import dataclass
-
 from harness.aws import postgres, postgres_server, secrets
 from harness.aws.census import Told
 from harness.aws.postgres import LoginFailed
@@ -10,6 +8,7 @@ from harness.aws.rds import RdsInstance
 from harness.aws.rds_state import InstanceState
 from harness.aws.secrets import Credentials
 from harness.aws.session import Aws
+from harness.frozen import dataclass
 
 
 @dataclass(frozen=True)

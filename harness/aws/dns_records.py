@@ -8,9 +8,9 @@ not count.
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.frozen import dataclass
 from harness.profile.schema import Duration, Section
 from harness.shapes import Field, model_validator
 

@@ -7,13 +7,13 @@ then read resource by resource.
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from harness.aws.cloudformation import CloudFormationStack
 from harness.aws.faults import Broken
 from harness.aws.paging import pages
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.polling import poll
 
 _DETECT = "cloudformation:DetectStackDrift"

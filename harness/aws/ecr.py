@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from harness.aws.faults import Absent, Broken, NotEmulated
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.shapes import Field
 

@@ -1,11 +1,10 @@
 """How the last deployment of an ECS service ended, as ECS remembers it (``ListServiceDeployments``, for 90 days)."""
 
-from dataclasses import dataclass
-
 from harness.aws.ecs import EcsService
 from harness.aws.ecs_state import ServiceState, epoch
 from harness.aws.paging import pages
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 
 REMEMBERED = 90 * 86400.0

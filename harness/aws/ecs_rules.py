@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from harness.aws.ecr import is_digest, parse_reference
 from harness.aws.ecs import EcsService, revision
 from harness.aws.ecs_state import Deployment, HealthCheck, ServiceState, Task
 from harness.aws.faults import NotEmulated
+from harness.frozen import dataclass
 from harness.profile.units import write_duration
 
 _SHOWN = 5

@@ -1,13 +1,13 @@
 """What a survey keeps of an ECS service: its deployments, its task definition and its tasks, as AWS describes them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from harness.aws import cloudformation
 from harness.aws.faults import Broken
 from harness.aws.session import need
+from harness.frozen import dataclass
 
 _EVENTS = 10
 

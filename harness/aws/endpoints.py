@@ -6,7 +6,6 @@ cluster, the endpoint of an OpenSearch domain.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from harness.aws.faults import Absent
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.health import HealthyAnswer, holds_credentials, shown
 from harness.model import Phase
 from harness.profile.schema import PLACE, Duration

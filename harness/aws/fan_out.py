@@ -9,15 +9,15 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from harness.aws.faults import Absent, Fault
 from harness.aws.probe import ATTRIBUTE, MARGIN, MAX_HELD, Mail, probe_of, sweep
 from harness.aws.queues import QueueState, describe
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.polling import poll
 
 _WAIT = 1
@@ -152,6 +152,8 @@ def fan_out(
     sent = clock()
     _publish(aws, topic, id_)
     probe = _Probe(aws, id_, sent, max(deadline, sent + _LEAST), clock)
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max(1, len(boxes)), thread_name_prefix="fan-out") as pool:
         try:
             list(pool.map(probe.take, boxes))

@@ -7,12 +7,12 @@ carries (``--at-most``), and the next run stops what it finds (`sweep`). Tasks o
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from harness.aws.faults import Broken, Fault
 from harness.aws.operations import Operation
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Outcome
 from harness.polling import poll
 

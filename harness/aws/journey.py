@@ -7,13 +7,13 @@ seen and how it is removed there, `harness.aws.activation` takes the steps.
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource
 from harness.aws.session import Aws
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile.schema import PLACE, Duration
 from harness.shapes import Field

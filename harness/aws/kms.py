@@ -7,13 +7,13 @@ otherwise sign; a client made here can do the two things of `OPERATIONS_TO_SIGN`
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.aws.faults import Misconfigured, NoCredentials
 from harness.aws.operations import Operation, Refused
 from harness.aws.reading import reading
 from harness.aws.session import need, own_session
+from harness.frozen import dataclass
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient

@@ -3,7 +3,6 @@
 import os.path
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,6 +11,7 @@ from harness.aws.operations import Operation
 from harness.aws.paging import pages
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile.schema import Duration
 from harness.shapes import AfterValidator

@@ -15,13 +15,13 @@ a sample in that time, which proves nothing: a check of it ends as ``inconclusiv
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from harness.aws.faults import Broken, Denied
 from harness.aws.operations import Operation
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 
 OPERATIONS = (Operation("cloudwatch", "GetMetricData"),)
 USES = ("cloudwatch:GetMetricData",)

@@ -5,12 +5,12 @@ the folder. `harness.aws.iam` makes the IAM policy that a gate's identity needs 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Literal
 
 from harness.aws.faults import Fault
+from harness.frozen import dataclass
 
 Access = Literal["read-only", "read-write"]
 MODULES = (

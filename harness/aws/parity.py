@@ -6,11 +6,11 @@ that each matches its own profile is what its own checks prove.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from harness.aws.resource import AwsResource
 from harness.aws.survey import Survey
+from harness.frozen import dataclass
 from harness.profile import Profile
 from harness.profile.diff import neutral
 

@@ -4,11 +4,11 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.aws.faults import Fault
 from harness.aws.secrets import Credentials
+from harness.frozen import dataclass
 from harness.model import Outcome
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.aws.postgres import said
+from harness.frozen import dataclass
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -8,19 +8,17 @@ should give it back (or delete it unprocessed). A probe that SQS accepted and th
 by a consumer: nothing else takes a message out. That shows as much, and is told apart in what the check records.
 """
 
-import fcntl
 import json
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.aws.faults import Fault
 from harness.aws.session import Aws, need
 from harness.aws.sqs import QueueState, SqsQueue, describe
+from harness.frozen import dataclass
 from harness.model import Outcome
 from harness.polling import poll
 
@@ -119,6 +117,8 @@ def carry(
         ProbeLost: it was accepted and did not come back.
         Fault: the queue cannot be asked.
     """
+    import uuid
+
     probe, deadline = str(uuid.uuid4()), clock() + timeout
     state = poll(
         lambda: describe(aws, queue.queue),
@@ -227,6 +227,8 @@ def probe_of(message: dict[str, Any]) -> str:
 @contextmanager
 def alone(folder: Path, *names: str) -> Iterator[None]:
     """Keep other probes of this run, in whatever process, away from these queues: they would take each other's."""
+    import fcntl
+
     with ExitStack() as stack:
         for name in sorted(set(names)):
             file = stack.enter_context((folder / f"probe-{name}.lock").open("w"))

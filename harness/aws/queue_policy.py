@@ -6,11 +6,11 @@ SNS developer guide.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from harness.aws.faults import Broken
+from harness.frozen import dataclass
 
 Answer = Literal["yes", "no", "unknown"]
 _SNS = "sns.amazonaws.com"

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.aws.census import Told
 from harness.aws.faults import Broken, Fault
 from harness.aws.metrics import Sample
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 
 Encryption = Literal["sqs", "kms", "none"]
 _PAGE = 1000

@@ -4,7 +4,6 @@ What other kinds read is asked with their very questions, so that it is asked on
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from harness.aws import alb, ecs, metrics, queues
@@ -18,6 +17,7 @@ from harness.aws.route53 import HostedZone
 from harness.aws.session import Aws, need
 from harness.aws.sqs import SqsQueue
 from harness.aws.target_groups import TargetGroup
+from harness.frozen import dataclass
 
 K = TypeVar("K", bound=AwsResource)
 FARGATE_VCPU = Query(

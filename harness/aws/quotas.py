@@ -7,8 +7,6 @@ is used is worked out in `harness.aws.quota_usage`.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,6 +17,7 @@ from harness.aws.operations import Operation
 from harness.aws.quota_usage import Use
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase, Unit
 from harness.profile.schema import rule
 from harness.shapes import Field, field_validator, model_validator
@@ -165,6 +164,8 @@ class QuotaLimit(AwsResource):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in QUOTAS:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, QUOTAS, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"no quota is called {name!r}{meant} There are {', '.join(sorted(QUOTAS))}")

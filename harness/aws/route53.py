@@ -5,7 +5,6 @@ looked up once, and its records are listed page by page, 300 each.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.aws.dns_records import DnsRecord, RecordState, find, plain_name, plain_target, record_state
@@ -13,6 +12,7 @@ from harness.aws.faults import Broken, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.shapes import Field, model_validator
 

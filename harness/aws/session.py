@@ -9,10 +9,8 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -21,9 +19,12 @@ from harness.aws.faults import Broken, Fault, Misconfigured, NoCredentials, NotE
 from harness.aws.operations import Operation, permit
 from harness.aws.pace import Pace
 from harness.aws.reading import genuine, reading
+from harness.frozen import dataclass
 from harness.profile import Profile
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from botocore.client import BaseClient
     from botocore.session import Session
 
@@ -196,6 +197,8 @@ class Aws:
         things = list(about)
         if len(things) < 2:
             return [ask(thing) for thing in things]
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(min(_WIDTH, len(things)), thread_name_prefix="aws") as pool:
             return list(pool.map(ask, things))
 
@@ -204,6 +207,8 @@ class Aws:
             self.calls[key] += times
 
     def _once(self, key: str, parameters: Mapping[str, object], ask: Callable[[], Any]) -> Any:  # noqa: ANN401
+        from concurrent.futures import Future
+
         with self._lock:
             question = (key, codec.canonical(parameters))
             future = self._shared.get(question)

@@ -1,7 +1,6 @@
 """SNS: topics and the queues behind them; `harness.aws.fan_out` sends a probe message through one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from harness.aws import queue_policy, queues, sqs
@@ -11,6 +10,7 @@ from harness.aws.operations import Operation
 from harness.aws.queues import Encryption, QueueState
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.shapes import Field, model_validator
 

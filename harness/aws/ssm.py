@@ -3,13 +3,13 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from harness.aws.faults import Broken, Denied, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, keep_secret, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile.schema import Duration
 from harness.shapes import Field, model_validator

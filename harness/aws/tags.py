@@ -6,13 +6,13 @@ by page where AWS chose a part of the ARN. What was never tagged is not in its a
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from harness.aws.census import Found
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.shapes import Field, field_validator
 

@@ -6,13 +6,12 @@ keeps to `[aws] calls` as everywhere; requests that it held back are told by `ha
 
 import errno
 import os
-import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from harness.aws.faults import Fault
 from harness.aws.session import Aws, Patience
+from harness.frozen import dataclass
 from harness.profile import Profile
 from harness.profile.schema import (
     AppConfig,
@@ -83,6 +82,8 @@ class Failure:
 
 def failure(fault: Fault) -> Failure:
     """What a fault is for a load run: a throttled or refused request is an answer with another status, as over HTTP."""
+    from socket import gaierror
+
     status = 0
     for error in _causes(fault):
         response = getattr(error, "response", None)
@@ -92,7 +93,7 @@ def failure(fault: Fault) -> Failure:
     for error in _causes(fault):
         if isinstance(error, OSError) and error.errno in _OURS:
             return Failure("generator", 0, fault.message)
-        if isinstance(error, socket.gaierror) or type(error).__name__ == "NameResolutionError":
+        if isinstance(error, gaierror) or type(error).__name__ == "NameResolutionError":
             return Failure("dns", 0, fault.message)
     for error in _causes(fault):
         for kind in type(error).__mro__:

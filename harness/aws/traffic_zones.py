@@ -7,7 +7,6 @@ nothing for a zone that is removed within twelve hours.
 """
 
 import re
-from dataclasses import dataclass
 from time import time
 from typing import Any
 
@@ -15,6 +14,7 @@ from harness.aws.dns_records import plain_name
 from harness.aws.faults import Fault
 from harness.aws.operations import Operation
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.polling import poll
 
 OPERATIONS = (

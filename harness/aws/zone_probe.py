@@ -8,13 +8,13 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from harness.aws.dns_records import RecordState, plain_text
 from harness.aws.faults import Fault
 from harness.aws.route53 import PROBE, HostedZone, ZoneState, record_at
 from harness.aws.session import Aws, need
+from harness.frozen import dataclass
 from harness.model import Outcome
 from harness.polling import poll
 

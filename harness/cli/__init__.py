@@ -4,7 +4,6 @@ Only the module of the command that was named is imported: a deploy step that ve
 """
 
 import sys
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from harness.errors import ExitCode, GonogoError
+from harness.frozen import dataclass
 
 ABOUT = "May this release go? Layered gates against a named environment, and one verdict that deploy steps verify."
 

@@ -1,6 +1,5 @@
 """``gonogo explain``: why the verdict is what it is, and what would change it. It never makes anything GO."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from harness.cli.verify import AsJson, PhaseName, Profiles, load, read_phase, say, show_json, stored
 from harness.errors import ExitCode, UsageError
+from harness.frozen import dataclass
 
 if TYPE_CHECKING:
     from harness.model import Decided, Reason, Record

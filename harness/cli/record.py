@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 
 from harness.cli.verify import load, print_verdict, read_phase, say
 from harness.errors import UsageError
+from harness.frozen import dataclass
 
 if TYPE_CHECKING:
     from harness.profile import Profile

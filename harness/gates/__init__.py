@@ -3,11 +3,11 @@
 Adding a gate is a file here with its row, and a folder of the same name in ``suites/``.
 """
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from harness.aws import resource_types
+from harness.frozen import dataclass
 from harness.model import ExpectedCheck, ExpectedGate, Phase
 from harness.profile import Profile, Tables
 from harness.profile.schema import GateConfig

@@ -6,7 +6,6 @@ beside it: a small shift of everything and a few slow responses ask for differen
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from harness.codec import canonical
 from harness.errors import ProfileError
+from harness.frozen import dataclass
 from harness.load.metrics import METRICS, measurements
 from harness.load.result import LoadResult
 from harness.load.scenario import ADDRESSES, Scenario

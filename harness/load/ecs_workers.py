@@ -1,7 +1,6 @@
 """Where a scenario's generators run: here, wherever somebody starts them, or as tasks on ECS Fargate."""
 
 import hashlib
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -82,6 +81,8 @@ def gathered(
     if workers == "external":
         yield elsewhere(master)
         return
+    import secrets
+
     token = secrets.token_hex(16)
     meeting = elsewhere(master, token=token)
     session, spec = aws(), workers.ecs.spec(count)

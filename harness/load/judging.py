@@ -5,8 +5,8 @@ neither that it holds nor that it is broken.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from harness.frozen import dataclass
 from harness.load.metrics import measurements
 from harness.load.result import LoadResult
 from harness.load.statistics.certainty import Certainty, certainty, straddles

@@ -7,9 +7,10 @@ bucket's upper end: never less than the truth, at most 0.4 % more. The buckets a
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, log
+
+from harness.frozen import dataclass
 
 EXACT = 200_000
 """So many values are kept one by one."""

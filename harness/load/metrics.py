@@ -1,12 +1,11 @@
 """The metrics of a load run, as `docs/metrics.md` defines them: names, units, and how each is worked out. Pure."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from math import inf
 
 from harness.errors import ThresholdError
+from harness.frozen import dataclass
 from harness.load.latency import PERCENTILES
 from harness.load.result import LoadResult
 from harness.model import Measurement, Unit
@@ -87,6 +86,8 @@ def require_judgeable(thresholds: Iterable[AnyRule]) -> None:
     for threshold in thresholds:
         metric = METRICS.get(threshold.metric)
         if metric is None:
+            from difflib import get_close_matches
+
             near = get_close_matches(threshold.metric, METRICS, n=1)
             raise ThresholdError(
                 f"threshold {threshold.text!r}: {threshold.metric!r} is no metric of a load run"

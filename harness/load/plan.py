@@ -6,7 +6,7 @@ Standard library only: Locust's process imports it too.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from functools import cached_property
 from ipaddress import ip_address
 from math import ceil
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from harness.errors import ProfileError, ToolError
+from harness.frozen import dataclass
 from harness.load.schedule import Schedule, Stage, constant
 from harness.masking import register
 

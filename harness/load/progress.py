@@ -7,8 +7,10 @@ not disturb what is watched, and what a run came to is told by its result alone.
 import json
 import os
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
+
+from harness.frozen import dataclass
 
 NAME = "progress.jsonl"
 _TAIL = 8192

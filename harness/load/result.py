@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from enum import StrEnum
 from pathlib import Path
 
 from harness.errors import ToolError
+from harness.frozen import dataclass
 from harness.load.latency import Latency
 from harness.load.windows import MOST, Windows
 

@@ -4,9 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
-from harness import process
 from harness.errors import ToolError
 from harness.load.plan import VARIABLE, Plan, register_secrets
 from harness.load.result import LoadResult, read
@@ -40,6 +38,10 @@ def run_scenario(
     Raises:
         ToolError: Locust could not be started, was ended, failed, or left no result that can be trusted.
     """
+    from uuid import uuid4
+
+    from harness import process
+
     work = work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     result, progress = work / "result.json", work / "progress.jsonl"

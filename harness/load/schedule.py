@@ -6,9 +6,10 @@ is due when ∫ r has reached i, the first one at once.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from math import floor, sqrt
+
+from harness.frozen import dataclass
 
 _HAIR = 1e-6
 

@@ -7,10 +7,11 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from dataclasses import field
 from typing import Any, Self
 from urllib.parse import quote
+
+from harness.frozen import dataclass
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A value put in by name; other braces, as JSON has them, stay."""
@@ -264,6 +265,8 @@ def _over(told: Mapping[str, str]) -> bool:
             return False
     if "expires" not in told:
         return False
+    from email.utils import parsedate_to_datetime
+
     try:
         return parsedate_to_datetime(told["expires"]).timestamp() <= time.time()
     except (ValueError, TypeError):

@@ -1,21 +1,17 @@
 """Load from several places: where workers meet their master, and what runs on a worker's host."""
 
 import os
-import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
-from harness import process
 from harness.errors import ProfileError, ToolError, UsageError
+from harness.frozen import dataclass
 from harness.load.generator.channel import BROKEN, FORKED, TOKEN
 from harness.load.plan import VARIABLE
-from harness.masking import register
-from harness.network import free_port
 from harness.profile.schema import PLACE, Duration, Section
 from harness.shapes import Field, model_validator
 
@@ -86,6 +82,10 @@ class Meeting:
 
 def here(wait: float = 60.0) -> Meeting:
     """For workers that are forks: a random port of this machine, and a token of their own."""
+    import secrets
+
+    from harness.network import free_port
+
     port = free_port()
     return Meeting("127.0.0.1", port, wait, secrets.token_hex(16), f"127.0.0.1:{port}", forked=True)
 
@@ -98,6 +98,8 @@ def elsewhere(
     Raises:
         ProfileError: there is no token, or one that can be guessed.
     """
+    from harness.masking import register
+
     given = token or environment.get(TOKEN, "")
     register(given)
     if len(given) < _SHORTEST_TOKEN:
@@ -142,6 +144,10 @@ def serve(address: str, *, at_most: float, processes: int = 1, once: bool = Fals
         ProfileError: there is no token.
         ToolError: the worker broke.
     """
+    import tempfile
+
+    from harness import process
+
     host, port = split(address)
     token = elsewhere(MasterConfig(bind=address)).token
     until, runs = time.monotonic() + at_most, 0

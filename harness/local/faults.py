@@ -2,10 +2,11 @@
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.frozen import dataclass
 from harness.local.plan import Plan
 
 API_DELAY = "2.5"

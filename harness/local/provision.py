@@ -10,12 +10,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import GonogoError, ToolError
+from harness.frozen import dataclass
 from harness.local import application, makers, resources
 from harness.local.plan import Plan
 from harness.local.resources import Credentials, Emulator

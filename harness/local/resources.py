@@ -3,11 +3,11 @@
 import json
 import time
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from harness.aws.control import control_client
+from harness.frozen import dataclass
 from harness.local.plan import Instance, Plan, Queue, Service, Topic
 
 ALLOCATED = 20

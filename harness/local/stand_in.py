@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import codec
 from harness.errors import ToolError, UsageError
+from harness.frozen import dataclass
 from harness.local import faults as table
 from harness.local.plan import plan
 from harness.profile import Profile

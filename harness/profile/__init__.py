@@ -1,10 +1,11 @@
 """A named environment: what must be there, which gates run, which rules hold. Read from TOML, validated whole."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field
 from typing import Any, TypeVar
 
 from harness.errors import ProfileError
+from harness.frozen import dataclass
 from harness.model import Phase, Waiver
 from harness.profile.schema import (
     AppConfig,
@@ -38,6 +39,23 @@ class Setting:
 
     value: Any
     source: str
+
+
+class Settings(Mapping[str, Setting]):
+    """Settings by their dotted key. Where one came from is found out when somebody asks."""
+
+    def __init__(self, values: Mapping[str, Any], source_of: Callable[[str], str]) -> None:
+        self.values_alone = values
+        self._source_of = source_of
+
+    def __getitem__(self, key: str) -> Setting:
+        return Setting(self.values_alone[key], self._source_of(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_alone)
+
+    def __len__(self) -> int:
+        return len(self.values_alone)
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,12 @@ class Profile:
     def of(self, kind: type[R]) -> tuple[R, ...]:
         """All declared resources of one kind."""
         return tuple(item for group in self.resources.values() for item in group if isinstance(item, kind))
+
+    def values(self) -> Mapping[str, Any]:
+        """Every leaf by its dotted key in its written form, wherever it came from."""
+        if isinstance(self.settings, Settings):
+            return self.settings.values_alone
+        return {key: setting.value for key, setting in self.settings.items()}
 
     def overrides(self) -> dict[str, Setting]:
         """The values that came from the command line or the environment instead of a file."""

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from harness.frozen import dataclass
 from harness.profile import Profile
 
 DECLARED = "declared"

@@ -23,8 +23,8 @@ def policy_document(
     something at another endpoint is no place: a stand-in's answer must not count for an environment.
     """
     settings = {
-        key: setting.value
-        for key, setting in profile.settings.items()
+        key: value
+        for key, value in profile.values().items()
         if key not in profile.places and not key.startswith(LEFT_OUT)
     }
     return {

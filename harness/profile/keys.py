@@ -1,11 +1,11 @@
 """Which keys a profile may hold: its own sections, and the tables of gates and resources that are handed in."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile import Tables
 from harness.profile.paths import Path
@@ -166,25 +166,43 @@ def _is_section(kind: Any) -> bool:  # noqa: ANN401
 
 def node_at(section: type[Shape], path: Path) -> Node | None:
     """What may stand at `path`; nothing where the path leads to no known key. Below a value, the value's own node."""
-    node = Node("table", section)
+    node: Node | None = Node("table", section)
     for part in path:
-        match node.kind:
-            case "table" if node.section is not None:
-                found = children(node.section).get(part) if isinstance(part, str) else None
-                if found is None:
-                    return None
-                node = found
-            case "tables":
-                if not isinstance(part, int):
-                    return None
-                node = Node("table", node.section)
-            case "map":
-                node = Node("value", place=node.place, text=node.text)
-            case _ if isinstance(part, str):
-                return None
-            case _:
-                pass
+        if node is not None:
+            node = _below(node, part)
     return node
+
+
+def _below(node: Node, part: str | int) -> Node | None:
+    match node.kind:
+        case "table" if node.section is not None:
+            return children(node.section).get(part) if isinstance(part, str) else None
+        case "tables":
+            return Node("table", node.section) if isinstance(part, int) else None
+        case "map":
+            return Node("value", place=node.place, text=node.text)
+        case _:
+            return None if isinstance(part, str) else node
+
+
+Known = tuple[Path, Any, Node]
+"""A value where one may stand, and what may stand there."""
+
+
+def nodes(section: type[Shape], values: Mapping[str, Any]) -> Iterator[Known]:
+    """Everything below a table that stands at a known key, tables and lists before what they hold."""
+    return _nodes(values, Node("table", section), ())
+
+
+def _nodes(value: Any, node: Node, path: Path) -> Iterator[Known]:  # noqa: ANN401
+    if path:
+        yield path, value, node
+    if not isinstance(value, Mapping | list):
+        return
+    for part, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+        below = _below(node, part)
+        if below is not None:
+            yield from _nodes(item, below, (*path, part))
 
 
 def known_keys(section: type[Shape], path: Path = ()) -> Iterator[tuple[Path, Node]]:

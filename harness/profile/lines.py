@@ -4,6 +4,7 @@ The text must already have been read by `tomllib`; only then is finding the keys
 """
 
 import re
+from bisect import bisect_left
 
 from harness.profile.paths import Path
 
@@ -26,6 +27,8 @@ class _Finder:
         self.text = text
         self.position = 0
         self.lines: dict[Path, int] = {}
+        self.ends = [match.start() for match in re.finditer("\n", text)]
+        """Where each line ends."""
         self.counts: dict[Path, int] = {}
         """How many tables each array of tables holds so far."""
 
@@ -47,7 +50,7 @@ class _Finder:
         return found
 
     def note(self, path: Path) -> None:
-        self.lines.setdefault(path, self.text.count("\n", 0, self.position) + 1)
+        self.lines.setdefault(path, bisect_left(self.ends, self.position) + 1)
 
     def header(self) -> Path:
         """``[a.b]`` or ``[[a.b]]``: the path that following keys belong to."""

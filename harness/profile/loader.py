@@ -2,21 +2,20 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness.model import Phase
-from harness.profile import Profile, Setting, Tables, paths
+from harness.profile import Profile, Settings, Tables, paths
 from harness.profile.keys import children, leaves, root_type
 from harness.profile.overrides import apply_environment, apply_options
 from harness.profile.problems import InvalidProfileError, Problem
 from harness.profile.public_key import with_key_files
 from harness.profile.schema import Section
 from harness.profile.sources import WAIVERS, Tree, available, chain, name_of
-from harness.profile.validation import PLACEHOLDER, instance, problems
+from harness.profile.validation import PLACEHOLDER, judged
 from harness.profile.waivers import WaiverFile, read_waivers
 
 DEFAULT = "default"
@@ -49,19 +48,19 @@ def load_profile(
     for source in sources:
         values = with_key_files(source.values, source.path.parent, source.origin)
         tree.lay({key: value for key, value in values.items() if key != "extends"}, source.origin)
-    root = root_type(tables)
+    kind = root_type(tables)
     found = [
-        *apply_environment(tree, os.environ if environ is None else environ, root),
-        *apply_options(tree, overrides, root),
+        *apply_environment(tree, os.environ if environ is None else environ, kind),
+        *apply_options(tree, overrides, kind),
     ]
 
     def where(path: paths.Path) -> str:
         return tree.origin(path) or sources[-1].label
 
-    found += problems(tree.values, tables, where)
-    if found:
-        raise InvalidProfileError(name_of(name), found)
-    made = _assemble(name_of(name), tree.values, tables, lambda path: tree.leaf_origin(path) or DEFAULT)
+    root, wrong = judged(tree.values, tables, where)
+    if found or wrong or root is None:
+        raise InvalidProfileError(name_of(name), [*found, *wrong])
+    made = _assemble(name_of(name), tree.values, root, tables, lambda path: tree.leaf_origin(path) or DEFAULT)
     file = waiver_file(made, Path(name).parent if name.endswith(".toml") else folder)
     return replace(made, waivers=file.of(made.name), waivers_problem=file.problem)
 
@@ -87,7 +86,7 @@ def bind(profile: Profile, tables: Tables, environ: Mapping[str, str]) -> Profil
     Raises:
         InvalidProfileError: a variable is not set and has no default, or a value does not fit its place.
     """
-    tree = Tree(deepcopy(dict(profile.resolved)))
+    tree = Tree(paths.copied(dict(profile.resolved)))
     sources = {key: setting.source for key, setting in profile.settings.items()}
     missing: list[Problem] = []
 
@@ -129,17 +128,20 @@ def rebuild(
     """
     known = sources or {}
 
-    found = problems(resolved, tables, lambda path: known.get(paths.dotted(path), ""), written=False)
-    if found:
-        raise InvalidProfileError(name, found)
-    return _assemble(name, resolved, tables, lambda path: known.get(paths.dotted(path), DEFAULT))
+    root, wrong = judged(resolved, tables, lambda path: known.get(paths.dotted(path), ""), written=False)
+    if root is None:
+        raise InvalidProfileError(name, wrong)
+    return _assemble(name, resolved, root, tables, lambda path: known.get(paths.dotted(path), DEFAULT))
 
 
 def _assemble(
-    name: str, resolved: Mapping[str, Any], tables: Tables, source_of: Callable[[paths.Path], str]
+    name: str,
+    resolved: Mapping[str, Any],
+    root: Any,  # noqa: ANN401 - of a class known only while running
+    tables: Tables,
+    source_of: Callable[[paths.Path], str],
 ) -> Profile:
-    root: Any = instance(resolved, tables)
-    found = {path: leaf for path, leaf in leaves(root) if leaf.value is not None}
+    found = {paths.dotted(path): (path, leaf) for path, leaf in leaves(root) if leaf.value is not None}
     return Profile(
         name=name,
         description=root.description,
@@ -152,9 +154,11 @@ def _assemble(
         phases={Phase(key): _layers(value) for key, value in _by_key(root.phases).items() if value},
         gates=_by_key(root.gates),
         resources={path: tuple(_at(root, path)) for path in tables.resources},
-        resolved=deepcopy(dict(resolved)),
-        settings={paths.dotted(path): Setting(leaf.value, source_of(path)) for path, leaf in found.items()},
-        places=frozenset(paths.dotted(path) for path, leaf in found.items() if leaf.place),
+        resolved=paths.copied(dict(resolved)),
+        settings=Settings(
+            {key: leaf.value for key, (_, leaf) in found.items()}, lambda key: source_of(found[key][0])
+        ),
+        places=frozenset(key for key, (_, leaf) in found.items() if leaf.place),
         store=root.store,
         approval=root.approval,
         override=root.override,

@@ -52,11 +52,12 @@ def apply_environment(tree: Tree, environ: Mapping[str, str], root: type[Section
     A double underscore is a dot, case does not count, and a hyphen is written as an underscore. A variable that
     names no key is an error where it has a double underscore, or where only that is missing.
     """
+    ours = [name for name in sorted(environ) if name.upper().startswith(PREFIX)]
+    if not (names := [name for name in ours if name.upper() not in NOT_SETTINGS]):
+        return
     keys = {env_name(path): path for path, _ in known_keys(root)}
     squashed = {_squash(name): name for name in keys}
-    for name in sorted(environ):
-        if not name.upper().startswith(PREFIX) or name.upper() in NOT_SETTINGS:
-            continue
+    for name in names:
         path = _path_of(name, tree, root)
         node = node_at(root, path) if path else None
         if path is not None and node is not None:

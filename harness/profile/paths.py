@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
 
 from harness.errors import ProfileError
 
@@ -15,13 +17,14 @@ _INDEX = re.compile(r"\[(\d+)\]")
 
 def dotted(path: Path) -> str:
     """As people write it; a name that is no bare TOML key is quoted."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += ("." if text else "") + (part if _BARE.fullmatch(part) else f'"{part}"')
-    return text
+    return "".join(map(_part, path)).removeprefix(".")
+
+
+@lru_cache(maxsize=2048)
+def _part(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if _BARE.fullmatch(part) else f'."{part}"'
 
 
 def parse_path(text: str) -> Path:
@@ -46,6 +49,15 @@ def parse_path(text: str) -> Path:
         if text[position] != ".":
             raise ProfileError(f"{text!r} is not a key", hint="write it as gates.unit.coverage")
         position += 1
+
+
+def copied(value: Any) -> Any:  # noqa: ANN401 - what TOML or JSON holds
+    """The same tables and lists once more; what is in them cannot be changed."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
 
 
 def walk(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 
 from harness.errors import ProfileError
+from harness.frozen import dataclass
 
 
 @dataclass(frozen=True)
@@ -47,5 +46,7 @@ def near(word: str, valid: Sequence[str], *, what: str = "valid") -> str:
 
 def meaning(word: str, valid: Sequence[str]) -> str:
     """``did you mean 'unit'?``, or nothing where no valid word is near."""
+    from difflib import get_close_matches
+
     close = get_close_matches(word, valid, n=2, cutoff=0.6)
     return f"did you mean {' or '.join(map(repr, close))}?" if close else ""

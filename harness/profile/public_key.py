@@ -10,14 +10,13 @@ import hashlib
 import pathlib
 import re
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from harness.errors import ProfileError
+from harness.frozen import dataclass
 from harness.masking import register
-from harness.profile.paths import Path, dotted
+from harness.profile.paths import Path, copied, dotted
 
 _PEM = re.compile(
     r"\s*-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END PUBLIC KEY-----\s*", re.ASCII
@@ -122,7 +121,7 @@ def with_key_files(
     Raises:
         ProfileError: a key is neither a public key nor the name of a file that can be read.
     """
-    found = deepcopy(dict(values))
+    found: dict[str, Any] = copied(dict(values))
     for place in _LISTS:
         entries = _at(found, place)
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):

@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from harness.errors import ThresholdError
+from harness.frozen import dataclass
 from harness.model import Cause, Decision, ExpectedCheck, Phase, Unit
 from harness.profile.public_key import read_key
 from harness.profile.units import write_duration, write_rate, write_size

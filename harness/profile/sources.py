@@ -2,16 +2,20 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ProfileError
+from harness.frozen import dataclass
 from harness.profile import is_override, paths
 from harness.profile.lines import find_lines
 from harness.profile.problems import near
 from harness.resources import shipped
+
+Origin = Callable[[paths.Path], str]
+"""Tells where a key was written."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,12 @@ class Source:
     path: Path
     label: str
     values: Mapping[str, Any]
-    lines: Mapping[paths.Path, int]
+    text: str = field(repr=False)
+
+    @cached_property
+    def lines(self) -> Mapping[paths.Path, int]:
+        """The line of each key; found when first asked for, which a profile without problems never is."""
+        return find_lines(self.text.replace("\r\n", "\n"))
 
     def origin(self, path: paths.Path) -> str:
         """``staging.toml:12`` for a key of this file."""
@@ -34,9 +43,11 @@ class Tree:
     """The values of several sources, one over the other, each with where it came from."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[paths.Path, str] = field(default_factory=dict)
+    origins: dict[paths.Path, Origin] = field(default_factory=dict)
+    overridden: dict[paths.Path, str] = field(default_factory=dict)
+    """The keys that came from the command line or the environment, in their order, and from what."""
 
-    def lay(self, values: Mapping[str, Any], origin: Callable[[paths.Path], str]) -> None:
+    def lay(self, values: Mapping[str, Any], origin: Origin) -> None:
         """Lay `values` on top: tables merge key by key; lists, arrays of tables too, are replaced whole."""
         self._merge(self.values, values, (), origin)
 
@@ -60,48 +71,63 @@ class Tree:
                 here = here[part]
         last = path[-1]
         current = here.get(last) if isinstance(here, dict) else here[last]
+        merged = isinstance(current, dict) and isinstance(value, Mapping)
         if isinstance(current, dict) and isinstance(value, Mapping):
             self._merge(current, value, path, lambda _: source)
         else:
             here[last] = value
+            self._forget(path)
             self._note(path, value, lambda _: source)
+        if is_override(source):
+            for key, _ in paths.walk(value, path):
+                if key != path or not merged:
+                    self.overridden.pop(key, None)
+                    self.overridden[key] = source
 
     def origin(self, path: paths.Path) -> str:
         """Where a key, or the nearest table around it, was written; empty if nowhere."""
         for length in range(len(path), 0, -1):
-            if found := self.origins.get(path[:length]):
+            if found := self._told(path[:length]):
                 return found
         return ""
 
     def leaf_origin(self, path: paths.Path) -> str:
         """Where a value was written, an override of one of its items included; empty for a default."""
-        inner = [source for key, source in self.origins.items() if key[: len(path)] == path]
-        overridden = [source for source in inner if is_override(source)]
-        return overridden[-1] if overridden else self.origins.get(path, "")
+        inner = [source for key, source in self.overridden.items() if key[: len(path)] == path]
+        return inner[-1] if inner else self._told(path)
+
+    def _told(self, path: paths.Path) -> str:
+        origin = self.origins.get(path)
+        return origin(path) if origin else ""
 
     def _merge(
         self,
         into: dict[str, Any],
         values: Mapping[str, Any],
         path: paths.Path,
-        origin: Callable[[paths.Path], str],
+        origin: Origin,
     ) -> None:
         for key, value in values.items():
             here = (*path, key)
             current = into.get(key)
             if isinstance(current, dict) and isinstance(value, Mapping):
-                self.origins[here] = origin(here)
+                self.origins[here] = origin
                 self._merge(current, value, here, origin)
             else:
-                into[key] = deepcopy(value)
+                if key in into:
+                    self._forget(here)
+                into[key] = paths.copied(value)
                 self._note(here, value, origin)
 
-    def _note(self, path: paths.Path, value: object, origin: Callable[[paths.Path], str]) -> None:
-        """Forget where the old value below `path` came from; note where the new one does."""
+    def _forget(self, path: paths.Path) -> None:
+        """Where the old value at `path`, and what is below it, came from."""
         for old in [key for key in self.origins if key[: len(path)] == path]:
             del self.origins[old]
+            self.overridden.pop(old, None)
+
+    def _note(self, path: paths.Path, value: object, origin: Origin) -> None:
         for key, _ in paths.walk(value, path):
-            self.origins[key] = origin(key)
+            self.origins[key] = origin
 
 
 DEFAULT_FOLDER = "profiles"
@@ -179,14 +205,13 @@ def _start(name: str, places: tuple[Path, ...]) -> Path:
 
 
 def _parent(name: str, source: Source, found: list[Source], places: tuple[Path, ...]) -> Path:
-    where = source.origin(("extends",))
     used = {item.path.resolve() for item in found}
     candidates = [
         path for place in places if (path := place / f"{name}.toml").is_file() and path.parent == place
     ]
     if not candidates:
         raise ProfileError(
-            f"{where}: extends {name!r}, which does not exist",
+            f"{source.origin(('extends',))}: extends {name!r}, which does not exist",
             hint=near(name, _names(places), what="there are"),
         )
     own = name == source.path.stem
@@ -196,6 +221,7 @@ def _parent(name: str, source: Source, found: list[Source], places: tuple[Path, 
         if not own:
             break
     way = " → ".join([*(item.label for item in found), f"{name}.toml"])
+    where = source.origin(("extends",))
     raise ProfileError(f"{where}: profiles extend each other in a circle: {way}", hint="end the circle")
 
 
@@ -219,4 +245,4 @@ def _read(path: Path, label: str) -> Source:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"{path} is no valid TOML: {error}", hint="correct its syntax") from error
-    return Source(path, label, values, find_lines(text.replace("\r\n", "\n")))
+    return Source(path, label, values, text)

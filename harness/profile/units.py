@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 
 def _plain(value: float) -> str:
@@ -19,6 +20,7 @@ def _largest(value: float, units: tuple[tuple[str, Fraction], ...], base: str) -
     return f"{_plain(value)}{base}"
 
 
+@lru_cache(maxsize=256)
 def write_duration(seconds: float) -> str:
     """``5m`` for 300.0: in the largest unit that leaves a whole number; days from two of them on."""
     days = (("d", Fraction(86400)),) if seconds >= 2 * 86400 else ()
@@ -28,6 +30,7 @@ def write_duration(seconds: float) -> str:
     )
 
 
+@lru_cache(maxsize=256)
 def write_size(size: int) -> str:
     """``2GB`` for 2,000,000,000."""
     return _largest(size, (("GB", Fraction(1000**3)), ("MB", Fraction(1000**2)), ("KB", Fraction(1000))), "B")

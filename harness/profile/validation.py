@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.profile import Tables
-from harness.profile.keys import node_at, root_type
+from harness.profile.keys import Known, nodes, root_type
 from harness.profile.overrides import unknown
 from harness.profile.paths import Path, dotted, walk
 from harness.profile.problems import Problem, meaning, near
@@ -42,24 +42,30 @@ def problems(
 ) -> list[Problem]:
     """Everything that is wrong with the merged values; `written` says that they are as people wrote them, with
     placeholders that no place has been put in for."""
+    return judged(values, tables, origin, written=written)[1]
+
+
+def judged(
+    values: Mapping[str, Any], tables: Tables, origin: Callable[[Path], str], *, written: bool = True
+) -> tuple[Section | None, list[Problem]]:
+    """The validated profile, and everything that is wrong with the values: one of both is nothing. See `problems`."""
     root = root_type(tables)
     found: dict[Path, str] = {}
-    for path, text in _all(values, tables, root, written=written):
-        found.setdefault(path, text)
-    return [Problem(origin(path), dotted(path), text) for path, text in found.items()]
-
-
-def _all(values: Mapping[str, Any], tables: Tables, root: type[Section], *, written: bool) -> Iterator[Found]:
-    if written:
-        yield from _placeholders(values, root)
+    whole: Section | None = None
+    known = list(nodes(root, values))
+    told = list(_placeholders(known)) if written else []
     try:
-        instance(values, tables)
+        whole = instance(values, tables)
     except ValidationError as error:
-        yield from _explain(error.wrong, values, root)
-    yield from _phases(values.get("phases"), tables)
-    yield from _references(values, root)
-    yield from _twins(values, root)
-    yield from _approval(values)
+        told += _explain(error.wrong, values, root)
+    told += _phases(values.get("phases"), tables)
+    told += _references(known, values)
+    told += _twins(known)
+    told += _approval(values)
+    for path, text in told:
+        found.setdefault(path, text)
+    wrong = [Problem(origin(path), dotted(path), text) for path, text in found.items()]
+    return None if wrong else whole, wrong
 
 
 def _explain(wrong: Iterable[Wrong], values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
@@ -95,13 +101,10 @@ def _existing(path: Path, values: Mapping[str, Any]) -> Path:
     return path
 
 
-def _placeholders(values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
+def _placeholders(known: Iterable[Known]) -> Iterator[Found]:
     """A ``${`` may stand in a place only, and must be well formed."""
-    for path, value in walk(values):
+    for path, value, node in known:
         if not isinstance(value, str) or "${" not in value:
-            continue
-        node = node_at(root, path)
-        if node is None:
             continue
         if not node.place:
             yield path, f"{value!r}: ${{…}} may stand in endpoints and paths only; use --set or GONOGO_… here"
@@ -143,11 +146,10 @@ def _listable(tables: Tables) -> list[str]:
     return [name for name, kind in tables.gates.items() if not kind.always]
 
 
-def _references(values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
+def _references(known: Iterable[Known], values: Mapping[str, Any]) -> Iterator[Found]:
     """A key that names an entry of another table names one that is there."""
-    for path, value in walk(values):
-        node = node_at(root, path)
-        if node is None or node.reference is None or not isinstance(value, str) or not value:
+    for path, value, node in known:
+        if node.reference is None or not isinstance(value, str) or not value:
             continue
         table: Any = values
         for part in node.reference.table:
@@ -158,11 +160,10 @@ def _references(values: Mapping[str, Any], root: type[Section]) -> Iterator[Foun
             yield path, f"{value!r} is no key of {where}; {near(value, names, what=where)}"
 
 
-def _twins(values: Mapping[str, Any], root: type[Section]) -> Iterator[Found]:
+def _twins(known: Iterable[Known]) -> Iterator[Found]:
     """In a list of tables each entry, and each resource's id, is there once: check ids are made of them."""
-    for path, items in walk(values):
-        node = node_at(root, path)
-        if node is None or node.kind != "tables" or node.section is None or not isinstance(items, list):
+    for path, items, node in known:
+        if node.kind != "tables" or node.section is None or not isinstance(items, list) or len(items) < 2:
             continue
         first: dict[str, tuple[Path, str]] = {}
         for index, item in enumerate(items):

@@ -16,11 +16,11 @@ One table a waiver::
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from harness.frozen import dataclass
 from harness.model import Waiver
 from harness.profile import paths
 from harness.profile.lines import find_lines

@@ -1,10 +1,10 @@
 """A load run as charts: its figures as drawings, each with a caption that tells them in words. Pure: data to text."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, log10
 
+from harness.frozen import dataclass
 from harness.load.latency import bucket, upper_end
 from harness.load.result import Kind, LoadResult
 from harness.load.windows import Window, percentile

@@ -5,11 +5,11 @@ The result must be the very file that the check left.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
 
 from harness.errors import ToolError
+from harness.frozen import dataclass
 from harness.load.ending import decision, ending
 from harness.load.result import Judged, LoadResult, read
 from harness.load.statistics.sequential import RateRule, Terms

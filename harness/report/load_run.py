@@ -1,10 +1,10 @@
 """What every chart of a load run needs: the run, its rules, and windows wide enough to be read. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from harness.frozen import dataclass
 from harness.load.result import LoadResult
 from harness.load.windows import Window, Windows
 from harness.model import ThresholdResult, Unit

@@ -5,9 +5,9 @@ greener than the verdict: a check that calls itself passed while its threshold d
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.frozen import dataclass
 from harness.judgement import is_flaky, waived
 from harness.model import (
     Cause,

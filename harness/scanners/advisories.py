@@ -11,12 +11,13 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.errors import ToolError
+from harness.frozen import dataclass
 from harness.scanners.osv import MalformedRecordError, Record, parse
 
 SCHEMA = "2.0.0"

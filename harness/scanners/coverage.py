@@ -7,12 +7,12 @@ not speak of it. Zero statements are not 100 %.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ToolError
+from harness.frozen import dataclass
 from harness.model import Cause, Finding, Measurement, Outcome, Unit
 from harness.scanners.interface import BrokenToolError, Report, Scan
 from harness.scanners.tree import Tree, show, walk

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree as ET
 
+from harness.frozen import dataclass
 from harness.scanners.interface import BrokenToolError, Report
 
 MEDIA_TYPE = "application/xml"

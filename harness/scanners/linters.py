@@ -8,11 +8,11 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import process
+from harness.frozen import dataclass
 from harness.model import Cause, Finding, Measurement, Outcome
 from harness.scanners.environment import tool_environment
 from harness.scanners.interface import BrokenToolError, Report, Scan, counted, exited

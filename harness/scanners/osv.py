@@ -6,10 +6,11 @@ begins with ``>=0.dev0``, the lowest version there is, which lets pre-releases i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from harness.frozen import dataclass
 
 if TYPE_CHECKING:
     from packaging.version import Version

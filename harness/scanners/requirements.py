@@ -6,10 +6,10 @@ pin counts wherever it would be installed.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ToolError
+from harness.frozen import dataclass
 from harness.scanners.tree import show
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")

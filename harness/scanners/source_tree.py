@@ -11,10 +11,10 @@ import re
 import stat
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ToolError
+from harness.frozen import dataclass
 from harness.model import Subject
 from harness.scanners.environment import scrubbed
 from harness.scanners.tree import show, walk

@@ -1,9 +1,9 @@
 """What a fault is, and what it came to."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.frozen import dataclass
 from harness.profile import Profile
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
 """How the keys of a shape are declared: defaults, bounds, marks, validators."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from harness.frozen import dataclass
 
 MISSING: Any = object()
 F = TypeVar("F")

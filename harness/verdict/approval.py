@@ -6,11 +6,11 @@ A person's last word counts. A denial stands until the one who denied approves; 
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, NoReturn
 
 from harness.errors import ExitCode
+from harness.frozen import dataclass
 from harness.profile.schema import ApprovalConfig
 from harness.verdict.record_format import Approval, Denial, EmergencyOverride
 from harness.verdict.records import Attached

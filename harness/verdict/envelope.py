@@ -8,12 +8,12 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn, Protocol
 
 from harness.codec import canonical
 from harness.errors import VerdictError
+from harness.frozen import dataclass
 from harness.verdict.reading import Unreadable, read, refuse
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

@@ -1,10 +1,10 @@
 """The flakiest checks of a history of runs: which proofs pass only when tried again, or now and then fail. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
+from harness.frozen import dataclass
 from harness.judgement import is_flaky
 from harness.model import CheckResult, Outcome
 from harness.verdict.statement import Verdict

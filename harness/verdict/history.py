@@ -1,11 +1,11 @@
 """Earlier runs: the GO verdicts of the folder store, for what compares a run with one; and a store's whole history."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from harness.errors import VerdictError
+from harness.frozen import dataclass
 from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase
 from harness.policy import decide
 from harness.profile import Profile

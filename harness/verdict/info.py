@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
+from harness.frozen import dataclass
 from harness.masking import mask
 from harness.model import ExpectedCheck, Phase, Policy, Subject
 from harness.profile import Profile

@@ -5,12 +5,12 @@ issued to the identity that an OpenID token proves, and the public log's word on
 """
 
 import json
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from harness.codec import canonical
 from harness.errors import ToolError, UsageError
+from harness.frozen import dataclass
 from harness.masking import mask, register
 from harness.verdict.envelope import Signature
 from harness.verdict.trust import identity_keyid

@@ -6,11 +6,11 @@ later run has replaced.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import GonogoError, ProfileError, UsageError, VerdictError
+from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile import Profile
 from harness.verdict.refusal import Refusal

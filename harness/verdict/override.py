@@ -5,11 +5,11 @@ verdict by both sides, and it ends.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from harness.errors import ExitCode
+from harness.frozen import dataclass
 from harness.model import Decision
 from harness.profile.schema import OverrideConfig
 from harness.verdict.record_format import Bypassed, EmergencyOverride

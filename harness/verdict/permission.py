@@ -5,12 +5,12 @@ imported only where a profile demands something: every deploy step verifies, and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import VerdictError
+from harness.frozen import dataclass
 from harness.model import Decision, Phase
 from harness.profile import Profile
 from harness.profile.schema import ApprovalConfig

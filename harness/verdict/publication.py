@@ -5,10 +5,10 @@ replaced. So where the store could not be reached there is no GO here that nobod
 PENDING in both places, and the run's own file waits to be published again.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import GonogoError
+from harness.frozen import dataclass
 from harness.verdict import store as folders
 from harness.verdict.store import FILE, StoreError
 from harness.verdict.stores import Series, VerdictStore

@@ -6,11 +6,11 @@ read is written anew, and must come out byte for byte the same.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from harness.frozen import dataclass
 from harness.model import Decision, Phase
 from harness.verdict.reading import Unreadable, encode, read, refuse
 from harness.verdict.statement import Verdict

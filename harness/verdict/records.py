@@ -7,12 +7,12 @@ import os
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 from harness.errors import VerdictError
+from harness.frozen import dataclass
 from harness.profile.schema import SignerConfig
 from harness.verdict.envelope import PAYLOAD_TYPE, Envelope, SigningKey, Untrusted, seal, unseal
 from harness.verdict.info import CLOCK_SKEW

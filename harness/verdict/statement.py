@@ -7,13 +7,14 @@ that is accepted can contradict anything else in it.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from harness.codec import canonical
+from harness.frozen import dataclass
 from harness.judgement import is_flaky, waived
 from harness.model import (
     Cause,

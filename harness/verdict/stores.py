@@ -8,12 +8,12 @@ import os
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from harness.errors import GonogoError, UsageError, VerdictError
+from harness.frozen import dataclass
 from harness.model import Evidence, Phase
 from harness.profile import Profile
 from harness.profile.schema import StoreConfig

@@ -6,9 +6,9 @@ profile names an identity.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from harness.errors import ProfileError, VerdictError
+from harness.frozen import dataclass
 from harness.profile.public_key import KeyKind, KeyText, read_key
 from harness.profile.schema import SignerConfig, SigningConfig
 from harness.verdict.envelope import Envelope, PublicKey, Untrusted

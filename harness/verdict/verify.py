@@ -5,12 +5,12 @@ consumer knows, in a fixed order, and the first that does not hold is the reason
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import UsageError, VerdictError
+from harness.frozen import dataclass
 from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase, Reason
 from harness.policy import NOTES, decide
 from harness.profile import Profile

@@ -1,8 +1,9 @@
 """What would change a decision: the policy asked again, with a gate imagined to pass. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from harness.frozen import dataclass
 from harness.model import (
     CheckResult,
     Decided,

@@ -10,8 +10,9 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from harness.frozen import dataclass
 
 TOKEN = "GONOGO_LOAD_TOKEN"  # noqa: S105 - the variable's name
 """The environment variable that holds what the master and its workers share."""

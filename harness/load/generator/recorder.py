@@ -2,10 +2,10 @@
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 
+from harness.frozen import dataclass
 from harness.load.latency import Latencies, bucket
 from harness.load.plan import Plan, nanoseconds
 from harness.load.result import SCHEMA, Kind, LoadResult, Seen, StepResult

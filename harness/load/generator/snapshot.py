@@ -1,9 +1,10 @@
 """What a node tells while it runs: everything so far, numbered, so that nothing is added twice or lost unseen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import ceil
 
+from harness.frozen import dataclass
 from harness.load.generator.recorder import Tally
 from harness.load.plan import Plan
 from harness.load.result import LoadResult

@@ -8,11 +8,11 @@ interval: what was counted is all there is to know.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from math import ceil, floor, log10
 
+from harness.frozen import dataclass
 from harness.load.latency import bucket, upper_end
 from harness.load.metrics import METRICS
 from harness.load.result import LoadResult

@@ -8,8 +8,9 @@ of 2, 4, 8, … of them (batch means: B. Schmeiser, *Batch size effects in the a
 Research 30, 1982), because a burst that is longer than a window does not show between neighbouring windows.
 """
 
-from dataclasses import dataclass, field
-from statistics import NormalDist
+from dataclasses import field
+
+from harness.frozen import dataclass
 
 MIN_WINDOWS = 6
 """Fewer clusters than this do not say how much they vary."""
@@ -153,4 +154,6 @@ class Clusters:
 def _inflation(freedom: int, confidence: float) -> float:
     """f ÷ χ²(1 − confidence; f), the quantile by E. B. Wilson and M. M. Hilferty, PNAS 17 (1931); 1.5 % off at f = 5."""
     part = 2 / (9 * freedom)
+    from statistics import NormalDist
+
     return float((1 - part - NormalDist().inv_cdf(confidence) * part**0.5) ** -3)

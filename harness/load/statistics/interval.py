@@ -6,8 +6,9 @@ number of positive counts estimated from survey data*, Survey Methodology 24 (19
 effect; A. Maurer, M. Pontil, *Empirical Bernstein bounds and sample variance penalization*, COLT (2009), theorem 4.
 """
 
-from dataclasses import dataclass
 from math import exp, inf, lgamma, log, log1p, sqrt
+
+from harness.frozen import dataclass
 
 _TINY = 1e-300
 _ACCURACY = 1e-14

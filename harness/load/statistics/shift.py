@@ -9,8 +9,9 @@ J. Romano et al., *Appropriate statistics for ordinal level data* (2006).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import erfc, sqrt
+
+from harness.frozen import dataclass
 
 NEGLIGIBLE = 0.147
 """A Cliff's delta below this is negligible (Romano et al.)."""
