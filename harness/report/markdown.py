@@ -136,7 +136,10 @@ def _load(folder: Path, seen: View) -> list[str]:
             lines.append(f"- {code(case.id)} — {text(found.why)}")
             continue
         lines += [f"**{text(case.id)}**: {text(load.ended(found.result))}", ""]
-        for head, rows in ((load.RULES, load.rules(found.result, case)), (load.STEPS, load.steps(found.result))):
+        for head, rows in (
+            (load.RULES, load.rules(found.result, case)),
+            (load.STEPS, load.steps(found.result)),
+        ):
             cells = [(code(row[0]), *(text(cell) for cell in row[1:])) for row in rows[:_CASES]]
             lines += [*_table(head, cells), ""] if cells else []
         lines += [f"Every count, window and bucket: {link}; the charts are in the review page.", ""]
