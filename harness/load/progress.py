@@ -53,12 +53,25 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Before the load: so many of the `expected` workers have come, `waiting` seconds after the first was waited for.
+
+    `start` is the command that starts one elsewhere; empty for processes of this machine, which come by themselves.
+    """
+
+    waiting: float
+    come: int
+    expected: int
+    start: str
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a scenario is; `rate` is what it sends a second now, ``None`` as long as too little is known."""
 
     scenario: str
-    line: Line
-    rate: float | None
+    line: Line | Waiting
+    rate: float | None = None
 
 
 class Watch:
@@ -91,7 +104,7 @@ def watch(run: Path) -> Watch:
     return Watch(run / "load" / "scenarios")
 
 
-def _lines(path: Path) -> list[Line]:
+def _lines(path: Path) -> list[Line | Waiting]:
     """The whole lines at the end of a file, in order."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -103,22 +116,26 @@ def _lines(path: Path) -> list[Line]:
     return [line for line in map(_line, rows) if line]
 
 
-def _line(data: bytes) -> Line | None:
+def _line(data: bytes) -> Line | Waiting | None:
     from harness.codec import load
     from harness.shapes import ValidationError
 
     try:
         found = json.loads(data)
-        return load(Line, {field.name: found[field.name] for field in fields(Line)})
+        form: type[Line | Waiting] = Waiting if "waiting" in found else Line
+        return load(form, {field.name: found[field.name] for field in fields(form)})
     except (ValueError, KeyError, TypeError, ValidationError):
         return None
 
 
-def _progress(scenario: str, lines: Sequence[Line]) -> Progress | None:
+def _progress(scenario: str, lines: Sequence[Line | Waiting]) -> Progress | None:
     if not lines:
         return None
     last = lines[-1]
-    known = [line for line in lines if not line.warming_up and last.second - line.second <= _SPAN]
+    if isinstance(last, Waiting):
+        return Progress(scenario, last)
+    counted = [line for line in lines if isinstance(line, Line) and not line.warming_up]
+    known = [line for line in counted if last.second - line.second <= _SPAN]
     if not known or last.second <= known[0].second:
-        return Progress(scenario, last, None)
+        return Progress(scenario, last)
     return Progress(scenario, last, (last.sent - known[0].sent) / (last.second - known[0].second))

@@ -52,7 +52,8 @@ def run_scenario(
     if meeting is None and plan.nodes > 1:
         meeting = here()
     if meeting:
-        plan = replace(plan, start=meeting.start, wait=meeting.wait)
+        plan = replace(plan, start="" if meeting.forked else meeting.start, wait=meeting.wait)
+        meeting.require_free()
     finished = process.run(
         command(plan, meeting),
         cwd=work,
@@ -67,12 +68,12 @@ def run_scenario(
     if finished.ended != "exited":
         raise ToolError(
             f"scenario {plan.scenario!r}: Locust was ended after {finished.duration:.0f} s ({finished.ended}){_of(said)}",
-            hint=f"see {finished.stderr}; a machine that cannot keep the schedule needs a lower rate",
+            hint=f"see {_short(finished.stderr)}; a machine that cannot keep the schedule needs a lower rate",
         )
     if finished.exit_code != 0:
         raise ToolError(
             f"scenario {plan.scenario!r}: Locust ended with exit code {finished.exit_code}{_of(said)}",
-            hint=f"see {finished.stderr}",
+            hint=f"see {_short(finished.stderr)} for all that Locust said",
         )
     return read(result, run=plan.run)
 
@@ -103,6 +104,11 @@ def _mask(file: Path) -> None:
         text = f"(the first {size - _KEPT:,} bytes are left out)\n{text.partition(chr(10))[2]}"
     if text.encode() != raw:
         file.write_text(text)
+
+
+def _short(file: Path) -> Path:
+    """As it is found in the run's folder, ``load/scenarios/NAME/locust.err``: whole paths fit no line."""
+    return Path(*file.parts[-4:])
 
 
 def _said(lines: Sequence[str]) -> str:

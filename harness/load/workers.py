@@ -58,6 +58,26 @@ class Meeting:
         """The command that starts a worker elsewhere."""
         return f"gonogo load-worker {self.advertise}"
 
+    def require_free(self) -> None:
+        """The address can be listened on.
+
+        Raises:
+            ToolError: it cannot.
+        """
+        import socket
+
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("" if self.host == "*" else self.host, self.port))
+                probe.listen()
+            except OSError as error:
+                raise ToolError(
+                    f"gates.load.master.bind: cannot listen on {self.host}:{self.port} ({error.strerror or error})",
+                    hint="end what listens there, another gate's run perhaps, or give an address and port of this machine",
+                ) from error
+
     def arguments(self, nodes: int) -> list[str]:
         """What Locust's master is told."""
         wait = ["--expect-workers-max-wait", str(int(self.wait) + 5)]
@@ -101,12 +121,12 @@ def elsewhere(
     from harness.masking import register
 
     given = token or environment.get(TOKEN, "")
-    register(given)
     if len(given) < _SHORTEST_TOKEN:
         raise ProfileError(
             f'workers = "external": {TOKEN} is {"too short" if given else "not set"}',
             hint=f"set it here and on each worker to the same secret of at least {_SHORTEST_TOKEN} characters",
         )
+    register(given)
     host, port = split(config.bind)
     return Meeting(host, port, config.wait, given, config.advertise or config.bind)
 

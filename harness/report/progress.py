@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from harness.load.progress import Line, Progress
+from harness.load.progress import Line, Progress, Waiting
 from harness.model import Unit
 from harness.report.text import one_line, seconds
 from harness.threshold import show
@@ -19,14 +19,19 @@ _MILLION = 1e6
 
 def told(progress: Progress) -> str:
     """One line, what matters most first."""
-    line = progress.line
+    line, scenario = progress.line, one_line(progress.scenario, 40)
+    if isinstance(line, Waiting):
+        of = f"{line.come} of {line.expected}"
+        if not line.start:
+            return f"{scenario}  its processes start, {of} are ready"
+        return f"{scenario}  waits for workers, {of} are ready · start each with: {one_line(line.start, 120)}"
     left = f"{seconds(line.left)} left" if line.left > 0 else "waiting for the last answers"
     if line.warming_up:
         parts = ["warming up, nothing is counted yet", left]
     else:
         sent = f"{line.sent:,} sent" if line.planned is None else f"{line.sent:,}/{line.planned:,}"
-        parts = [sent, *_figures(progress), left, *_evidence(line)]
-    return f"{one_line(progress.scenario, 40)}  {' · '.join(parts)}"
+        parts = [sent, *_figures(line, progress.rate), left, *_evidence(line)]
+    return f"{scenario}  {' · '.join(parts)}"
 
 
 class Teller:
@@ -39,7 +44,11 @@ class Teller:
     def line(self, progress: Progress) -> str:
         """What to say now; empty for nothing."""
         name, line = progress.scenario, progress.line
-        known, news = self._news.get(name, frozenset()), _news(progress)
+        if isinstance(line, Waiting):
+            known, news = self._news.get(name, frozenset()), frozenset({f"{line.come} have come"})
+            self._news[name] = known | news
+            return told(progress) if line.start and news - known else ""
+        known, news = self._news.get(name, frozenset()), _news(line)
         if line.second < self._next.get(name, 0.0) and news <= known:
             return ""
         self._next[name] = line.second + max(_EVERY, (line.second + line.left) / _LINES)
@@ -47,9 +56,8 @@ class Teller:
         return told(progress)
 
 
-def _news(progress: Progress) -> frozenset[str]:
+def _news(line: Line) -> frozenset[str]:
     """What is said at once when it comes up, and once only."""
-    line = progress.line
     doubt = any(each.e >= _DOUBT * each.enough for each in line.evidence)
     found = {
         "counting": not line.warming_up,
@@ -60,8 +68,7 @@ def _news(progress: Progress) -> frozenset[str]:
     return frozenset(name for name, met in found.items() if met)
 
 
-def _figures(progress: Progress) -> list[str]:
-    line, rate = progress.line, progress.rate
+def _figures(line: Line, rate: float | None) -> list[str]:
     parts = [] if rate is None else [f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"]
     if line.ended:
         parts.append(f"success {show(Fraction(line.succeeded, line.ended), Unit.RATIO)}")

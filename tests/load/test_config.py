@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from harness.gates.context import GateContext
 from harness.gates.load import LoadConfig
 from harness.load.result import Kind
 from harness.load.scenario import Scenario
-from harness.load.workers import MasterConfig
+from harness.load.workers import MasterConfig, elsewhere
+from harness.masking import mask
 from harness.model import Cause, Outcome, Phase
 from harness.profile import Profile
 from harness.profile.schema import (
@@ -93,6 +95,25 @@ def test_where_workers_cannot_come_to(values: dict[str, Any], said: str) -> None
         MasterConfig(**values)
     assert said in str(caught.value)
     MasterConfig(bind="[::1]:5557", advertise="gate.internal:65535")
+
+
+def test_a_port_that_is_taken_is_told_before_workers_are_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = elsewhere(
+            MasterConfig(bind=f"127.0.0.1:{taken.getsockname()[1]}"), token="a-token-of-some-length"
+        )
+        with pytest.raises(
+            ToolError, match=r"gates.load.master.bind: cannot listen on 127.0.0.1:\d+ \(Address"
+        ):
+            where.require_free()
+    where.require_free()
+
+
+@pytest.mark.parametrize(("token", "said"), [("", "GONOGO_LOAD_TOKEN is not set"), ("short", "is too short")])
+def test_no_run_without_a_token(token: str, said: str) -> None:
+    with pytest.raises(ProfileError, match=said) as caught:
+        elsewhere(MasterConfig(), {"GONOGO_LOAD_TOKEN": token})
+    assert mask(caught.value.message) == caught.value.message, "its own words are no secret"
 
 
 def test_the_scenarios_fit_the_budget() -> None:

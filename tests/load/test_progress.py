@@ -9,7 +9,7 @@ import pytest
 
 from harness.load.generator.collector import Collector
 from harness.load.plan import Plan
-from harness.load.progress import Line, Progress, watch
+from harness.load.progress import Line, Progress, Waiting, watch
 from harness.report.progress import Teller, told
 
 DOUBT = "evidence against success_rate >= 95%"
@@ -41,6 +41,12 @@ def newest(run: Path, *lines: dict[str, Any] | str) -> Progress:
     return found
 
 
+def newest_line(run: Path, *lines: dict[str, Any] | str) -> Line:
+    found = newest(run, *lines).line
+    assert isinstance(found, Line)
+    return found
+
+
 def test_nothing_is_there_yet(tmp_path: Path) -> None:
     looking = watch(tmp_path)
     assert looking.newest() is None
@@ -52,27 +58,27 @@ def test_nothing_is_there_yet(tmp_path: Path) -> None:
 
 def test_lines_are_those_that_the_generator_writes(tmp_path: Path) -> None:
     plan = Plan("r", "api", "http://x/", "", "", 60.0, 1.0, 0.04, rate=200.0, rules=("success_rate >= 95%",))
-    found = newest(tmp_path, dict(Collector(plan).progress(1.0)))
-    assert (found.line.second, found.line.left, found.line.planned) == (1.0, 59.0, 12_000)
-    assert [each.rule for each in found.line.evidence] == ["success_rate >= 95%"]
+    found = newest_line(tmp_path, dict(Collector(plan).progress(1.0)))
+    assert (found.second, found.left, found.planned) == (1.0, 59.0, 12_000)
+    assert [each.rule for each in found.evidence] == ["success_rate >= 95%"]
 
 
 def test_a_half_written_line_is_left_for_later(tmp_path: Path) -> None:
     whole = json.dumps(line(2.0)) + "\n"
     for end in range(1, len(whole) - 1, 7):
-        assert newest(tmp_path, line(1.0), whole[:end]).line.second == 1.0
-    assert newest(tmp_path, line(1.0), whole).line.second == 2.0
+        assert newest_line(tmp_path, line(1.0), whole[:end]).second == 1.0
+    assert newest_line(tmp_path, line(1.0), whole).second == 2.0
 
 
 @pytest.mark.parametrize(
     "broken", ["[]\n", "{}\n", "\x00\n", "nonsense\n", json.dumps({**line(3.0), "sent": "x"}) + "\n"]
 )
 def test_lines_of_another_form_are_passed_over(tmp_path: Path, broken: str) -> None:
-    assert newest(tmp_path, line(1.0), line(2.0), broken).line.second == 2.0
+    assert newest_line(tmp_path, line(1.0), line(2.0), broken).second == 2.0
 
 
 def test_keys_that_come_later_do_not_matter(tmp_path: Path) -> None:
-    assert newest(tmp_path, line(1.0, more=1)).line.sent == 200
+    assert newest_line(tmp_path, line(1.0, more=1)).sent == 200
 
 
 def test_only_the_end_of_a_long_file_is_read(tmp_path: Path) -> None:
@@ -82,6 +88,7 @@ def test_only_the_end_of_a_long_file_is_read(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * (len(data) - 20_000) + data[-20_000:])
     found = watch(tmp_path).newest()
     assert found is not None
+    assert isinstance(found.line, Line)
     assert (found.line.second, found.rate) == (3599.0, 200.0)
 
 
@@ -171,3 +178,25 @@ def test_what_is_new_is_said_at_once_and_once() -> None:
     assert "100 of 1,000" in teller.line(progress(8.0, succeeded=999, dropped=7, evidence=[doubt]))
     assert not teller.line(progress(9.0, succeeded=999, dropped=7, evidence=[doubt]))
     assert teller.line(Progress("another", progress(9.0).line, None))
+
+
+def waiting(come: int, **values: Any) -> dict[str, Any]:
+    given = {"waiting": 3.0, "come": come, "expected": 2, "start": "gonogo load-worker 10.0.0.5:5557"}
+    return {**given, **values}
+
+
+def test_the_command_that_starts_a_worker_is_told_while_workers_are_waited_for(tmp_path: Path) -> None:
+    teller = Teller()
+    text = "api-rate  waits for workers, 0 of 2 are ready · start each with: gonogo load-worker 10.0.0.5:5557"
+    found = newest(tmp_path, waiting(0))
+    assert (found.line, told(found)) == (Waiting(3.0, 0, 2, "gonogo load-worker 10.0.0.5:5557"), text)
+    assert [teller.line(newest(tmp_path, waiting(come))) for come in (0, 0)] == [text, ""]
+    assert "1 of 2 are ready" in teller.line(newest(tmp_path, waiting(1)))
+    assert "200/12,000" in teller.line(newest(tmp_path, waiting(1), line(1.0)))
+    assert newest(tmp_path, waiting(1), line(1.0), line(2.0)).rate == 200.0
+
+
+def test_processes_of_this_machine_come_by_themselves(tmp_path: Path) -> None:
+    found = newest(tmp_path, waiting(1, start=""))
+    assert told(found) == "api-rate  its processes start, 1 of 2 are ready"
+    assert not Teller().line(found)

@@ -56,10 +56,8 @@ class Front:
         while not self._began and not self._over:
             waited = time.monotonic() - since
             if waited > self._plan.wait:
-                self.fail(
-                    f"{come()} of {self._plan.nodes} workers came within {self._plan.wait:g} s; "
-                    f"start the others with: {self._plan.start}"
-                )
+                others = f"; start the others with: {self._plan.start}" if self._plan.start else ""
+                self.fail(f"{come()} of {self._plan.nodes} workers came within {self._plan.wait:g} s{others}")
             elif come() < self._plan.nodes:
                 self._progress.write(
                     {
