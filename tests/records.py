@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from harness.model import (
     Cause,
@@ -69,10 +70,10 @@ RAN = datetime(2026, 11, 2, 11, 55, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def waiver(id_: str, check: str = "", *, finding: str = "", **rest: object) -> Waiver:
+def waiver(id_: str, check: str = "", *, finding: str = "", **rest: Any) -> Waiver:
     """A waiver that holds on the day of `RAN`."""
     made = Waiver(id_, ("staging",), "ana", "it is known", RAN - DAY, RAN + DAY, check=check, finding=finding)
-    return replace(made, **rest)  # type: ignore[arg-type]
+    return replace(made, **rest)
 
 
 def check(

@@ -148,8 +148,9 @@ def scan_problem(image: Image, scan: Scan) -> str:
 def count_problems(declared: EcrRepository, scan: Scan) -> tuple[str, ...]:
     """Of which severities there are more findings than the profile allows; exactly as many are allowed."""
     return tuple(
-        f"{scan.counts.get(severity, 0)} findings are {severity}, allowed are {declared.max_findings[severity]}"
-        for severity in exceeded(declared, scan)
+        f"{scan.counts.get(severity, 0)} findings are {severity}, allowed are {limit}"
+        for severity, limit in declared.max_findings.items()
+        if severity in exceeded(declared, scan)
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ from harness.verdict.info import Override, RunInfo
 from records import waiver
 
 START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-TIMES = {"created": START - timedelta(days=1), "expires": START + timedelta(days=30)}
+TIMES: dict[str, Any] = {"created": START - timedelta(days=1), "expires": START + timedelta(days=30)}
 WAIVER = waiver(
     "W-7", finding="B602", path="apps/api/run.py", owner="ana", reason="only build scripts", **TIMES
 )
