@@ -149,7 +149,7 @@ def _now(file: OnFile) -> tuple[str, str]:
 
     found, now = file.found, datetime.now(UTC)
     try:
-        attached = held(found.path, found.verdict, file.profile, now)
+        attached = held(found.path, found.verdict, file.profile, now, found.kept.run if found.kept else None)
         permit(
             found.verdict,
             attached,

@@ -64,7 +64,7 @@ def _file(profile: str, phase: str, run: Path | None, profiles: str) -> Path:
 
 def _explanation(file: Path) -> _Explanation:
     from harness.policy import decide
-    from harness.verdict.verify import read_verdict
+    from harness.verdict.on_file import read_verdict
     from harness.verdict.whatif import changes
 
     verdict = read_verdict(file)

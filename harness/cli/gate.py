@@ -52,7 +52,7 @@ _Store = Annotated[
     typer.Option(
         "--store",
         metavar="URI",
-        help="Keep the verdict here as well: s3://bucket/prefix or a folder; default: the profile's [store].",
+        help="Keep the verdict here as well: s3://bucket/prefix or a folder; default: the profile's \\[store].",
     ),
 ]
 _Phase = Annotated[str, typer.Option(help="When in the release: pre-deploy or post-deploy.")]

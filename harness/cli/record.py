@@ -69,8 +69,9 @@ def on_file(profile: str, file: Path | None, phase: str, profiles: str, store: s
     """
     from harness.gates import plan
     from harness.profile.digest import policy_digest, policy_document
+    from harness.verdict.on_file import read_verdict
     from harness.verdict.origin import verdict_from
-    from harness.verdict.verify import Question, examine, read_verdict
+    from harness.verdict.verify import Question, examine
 
     if file is not None:
         _no_bundle(file)
@@ -91,7 +92,7 @@ def on_file(profile: str, file: Path | None, phase: str, profiles: str, store: s
         now=datetime.now(UTC),
     )
     with verdict_from(environment, when, file=file, store=store) as origin:
-        yield OnFile(environment, examine(origin.path, asked), _open(environment, store))
+        yield OnFile(environment, examine(origin.path, asked, origin.kept), _open(environment, store))
 
 
 def _no_bundle(file: Path) -> None:
@@ -126,11 +127,11 @@ def named(name: str, known: Sequence["SignerConfig"], what: str) -> "SignerConfi
     near = get_close_matches(name, names, 1)
     raise UsageError(
         f"--as {name}: not among those who may {what} ({', '.join(names) or 'nobody is named'})",
-        hint=f"did you mean {near[0]}?" if near else f"name them in the profile's [{_TABLES[what]}]",
+        hint=f"did you mean {near[0]}?" if near else f"name them in the profile's {_TABLES[what]}",
     )
 
 
-_TABLES = {"approve": "approval] approvers", "override": "override] signers"}
+_TABLES = {"approve": "[approval] approvers", "override": "[override] signers"}
 
 
 def one_signer(uri: str, config: "SignerConfig", *, region: str) -> "Signer":
@@ -145,7 +146,10 @@ def one_signer(uri: str, config: "SignerConfig", *, region: str) -> "Signer":
     uris = [uri] if uri else os.environ.get(SIGN_WITH, "").split()
     if len(uris) != 1:
         raise UsageError(
-            "a record is signed by one person", hint="--sign-with file:PATH, awskms:KEY or sigstore:"
+            f"a record is signed by one person, and {SIGN_WITH} names {len(uris)}"
+            if uris
+            else "nothing says with which key to sign",
+            hint="--sign-with file:PATH, awskms:KEY or sigstore:",
         )
     (signer,) = open_signers(uris, region=region)
     if signer.keyid and signer.keyid not in key_ring([config]):

@@ -119,9 +119,9 @@ def publish(
 
     It becomes the newest only if no other run has begun in between.
     """
+    from harness.verdict.on_file import read_verdict
     from harness.verdict.store import FILE
     from harness.verdict.stores import Series, located, open_store
-    from harness.verdict.verify import read_verdict
 
     verdict = read_verdict(folder / FILE)
     info = verdict.info

@@ -50,7 +50,7 @@ Store = Annotated[
     typer.Option(
         "--store",
         metavar="URI",
-        help="Where verdicts are kept: s3://bucket/prefix or a folder; default: the profile's [store].",
+        help="Where verdicts are kept: s3://bucket/prefix or a folder; default: the profile's \\[store].",
     ),
 ]
 RunId = Annotated[
@@ -149,6 +149,7 @@ def ask(
             now=datetime.now(UTC),
             require_evidence=require_evidence,
             accept_override=accept_override,
+            kept=origin.kept,
         )
     return replace(verified, origin=origin.name)
 
@@ -192,7 +193,7 @@ def read_images(texts: Sequence[str]) -> dict[str, str]:
         if not name or not digest.startswith("sha256:"):
             raise UsageError(
                 f"--image {text}: a deploy is verified by digest, not by a name that can move",
-                hint=f"write --image {name or 'NAME'}@sha256:… with the digest that is deployed",
+                hint=f"write --image {name.partition(':')[0] or 'NAME'}@sha256:… with the digest that is deployed",
             )
         if found.setdefault(name, digest) != digest:
             raise UsageError(f"--image {name} is given twice, with two digests", hint="give it once")

@@ -29,6 +29,7 @@ from typing import BinaryIO, NoReturn
 from harness.errors import VerdictError
 from harness.model import Decision
 from harness.verdict.envelope import unseal
+from harness.verdict.plain import open_plain, read_plain
 from harness.verdict.refusal import Refusal, RefusedError, not_go
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import FILE, RUNS, StoreError
@@ -55,7 +56,7 @@ class Bundle:
 def is_bundle(path: Path) -> bool:
     """Whether a file is one, by its first bytes; no verdict begins with these."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(len(_GZIP)) == _GZIP
     except OSError:
         return False
@@ -69,7 +70,7 @@ def pack(verdict: Path, output: Path, *, evidence: bool = True) -> Bundle:
         VerdictError: the verdict cannot be read or is PENDING, or a file of evidence is not there or not what it was.
         StoreError: the bundle could not be written.
     """
-    from harness.verdict.verify import read_verdict
+    from harness.verdict.on_file import read_verdict
 
     found = read_verdict(verdict)
     if found.decision is Decision.PENDING:
@@ -200,7 +201,7 @@ def _write(out: BinaryIO, files: Mapping[str, Path]) -> None:
 def _extract(file: Path, into: Path) -> Path:
     """Unpack the files of a bundle as they stand in it; returns the one folder that they are in."""
     try:
-        with file.open("rb") as raw, gzip.GzipFile(fileobj=raw, mode="rb") as packed:
+        with open_plain(file) as raw, gzip.GzipFile(fileobj=raw, mode="rb") as packed:
             reader = _Reader(packed, file)
             last, folder = "", ""
             while (header := reader.header()) is not None:
@@ -292,7 +293,7 @@ def _hold(file: Path, run: Path) -> None:
     if not path.is_file():
         _refuse(file, f"it holds no {FILE}")
     try:
-        verdict = parse(path.read_bytes())
+        verdict = parse(read_plain(path))
     except VerdictError as error:
         raise VerdictError(error.code, f"{file}: {error.message}", hint=error.hint) from None
     if verdict.info.run_id != run.name:
@@ -313,9 +314,9 @@ def _hold_records(file: Path, run: Path, verdict: Verdict) -> None:
     """Each record must be about this verdict; what else it must be, whose it is and whether it counts is for who verifies."""
     for record in _records(run):
         try:
-            statement = json.loads(unseal(record.read_bytes()).payload)
+            statement = json.loads(unseal(read_plain(record)).payload)
             about = [each["digest"]["sha256"] for each in statement["subject"]]
-        except (VerdictError, ValueError, TypeError, KeyError, RecursionError):
+        except (OSError, VerdictError, ValueError, TypeError, KeyError, RecursionError):
             _refuse(file, f"{record.name} is no record")
         if about != [verdict.sha256]:
             _refuse(file, f"{record.name} is about another verdict")

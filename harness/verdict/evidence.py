@@ -1,9 +1,10 @@
 """The files that a verdict rests on, held against their digests."""
 
 import hashlib
-import stat
+import os
 from pathlib import Path
 
+from harness.verdict.plain import open_plain
 from harness.verdict.refusal import Refusal, RefusedError
 from harness.verdict.statement import Verdict
 from harness.verdict.store import RUNS
@@ -31,7 +32,7 @@ def hold_evidence(path: Path, verdict: Verdict, *, require: bool) -> int:
     for evidence in (each for result in verdict.record.results for each in result.evidence):
         file = folder / evidence.path
         try:
-            found = _sha256(file)
+            found = _sha256(file, evidence.size)
         except FileNotFoundError:
             if not require:
                 continue
@@ -54,10 +55,9 @@ def hold_evidence(path: Path, verdict: Verdict, *, require: bool) -> int:
     return held
 
 
-def _sha256(file: Path) -> str:
-    """The digest of a plain file; a link or a pipe in its place is an `OSError`."""
-    if not stat.S_ISREG(file.lstat().st_mode):
-        msg = "not a plain file"
-        raise OSError(msg)
-    with file.open("rb") as opened:
+def _sha256(file: Path, size: int) -> str:
+    """The digest of a plain file of this size; a link or a pipe in its place is an `OSError`."""
+    with open_plain(file, follow=False) as opened:
+        if (found := os.fstat(opened.fileno()).st_size) != size:
+            return f"{found} bytes"
         return hashlib.file_digest(opened, "sha256").hexdigest()

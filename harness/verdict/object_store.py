@@ -149,7 +149,7 @@ class ObjectStore:
         names = (key.removeprefix(prefix) for key in self._objects.keys(prefix))
         return tuple(sorted(names))
 
-    def fetch(self, series: Series, run_id: str, into: Path) -> Path:
+    def fetch(self, series: Series, run_id: str, into: Path, *, evidence: bool = True) -> Path:
         """Copy a run's verdict, records and evidence to a folder ``into/<run-id>``."""
         raw = self.verdict(series, run_id)
         if raw is None:
@@ -168,7 +168,7 @@ class ObjectStore:
         def fetched(each: Evidence) -> None:
             self._objects.download(f"{_run(series, run_id)}/{each.path}", target / each.path, each.size)
 
-        _side_by_side(fetched, evidence_of(verdict))
+        _side_by_side(fetched, evidence_of(verdict) if evidence else ())
         _write(target / FILE, raw)
         return target
 

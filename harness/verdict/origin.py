@@ -13,9 +13,10 @@ from harness.errors import GonogoError, ProfileError, UsageError, VerdictError
 from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile import Profile
+from harness.verdict.on_file import parse_verdict, read_bytes
 from harness.verdict.refusal import Refusal
 from harness.verdict.store import FILE, folder_of
-from harness.verdict.verify import read_verdict
+from harness.verdict.verify import Kept
 
 if TYPE_CHECKING:
     from harness.verdict.stores import VerdictStore
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Origin:
-    """A verdict on file, beside it its records and evidence; `name` is what it is called, also when the file is gone."""
+    """A verdict on file, beside it its records and evidence; `name` is what it is called, also when the file is gone.
+
+    `kept` is what the store has of a verdict that was brought along.
+    """
 
     path: Path
     name: str
+    kept: Kept | None = None
 
 
 @contextmanager
@@ -43,7 +48,7 @@ def verdict_from(
     """
     with ExitStack() as stack:
         path = file or folder_of(Path(profile.reports.path), profile.name, phase) / FILE
-        name = str(path)
+        name, kept = str(path), None
         if file is not None and _is_gzip(file):
             from harness.verdict.bundle import opened
 
@@ -55,10 +60,10 @@ def verdict_from(
             if file is None:
                 path, name = stack.enter_context(newest.fetched(run))
             else:
-                newest.require(path, read_verdict(path).info.run_id)
+                kept = stack.enter_context(newest.kept(path))
         elif run:
             raise UsageError("--run names a run of a store", hint="give --store as well")
-        yield Origin(path, name)
+        yield Origin(path, name, kept)
 
 
 def _is_gzip(path: Path) -> bool:
@@ -97,21 +102,35 @@ class _Newest:
                         hint="run the gates again",
                     )
                 path = self._store.fetch(self._series, run_id, Path(folder)) / FILE
-            self.require(path, run_id, newest)
+            self._require(read_bytes(path), run_id, newest)
             yield path, name
 
-    def require(self, path: Path, run_id: str, newest: bytes = b"") -> None:
-        """Refuse the verdict at `path` unless it is the newest.
+    @contextmanager
+    def kept(self, path: Path) -> Iterator[Kept]:
+        """The verdict at `path`, which is the newest, and the records that the store has of it.
+
+        Whoever brings a file along may have left a denial out.
+        """
+        import tempfile
+
+        raw = read_bytes(path)
+        run_id = parse_verdict(path, raw).info.run_id
+        with tempfile.TemporaryDirectory(prefix="gonogo-") as folder:
+            with self._asking():
+                self._require(raw, run_id, self._latest())
+                run = self._store.fetch(self._series, run_id, Path(folder), evidence=False)
+            yield Kept(raw, run)
+
+    def _require(self, raw: bytes, run_id: str, newest: bytes) -> None:
+        """Refuse a verdict unless it is the newest.
 
         Raises:
-            VerdictError: ``superseded``, or what was met instead.
+            VerdictError: ``superseded``.
         """
         from harness.verdict.object_store import run_of
         from harness.verdict.stores import same_verdict
 
-        with self._asking():
-            newest = newest or self._latest()
-        if same_verdict(newest, path.read_bytes()):
+        if same_verdict(newest, raw):
             return
         later = run_of(newest)
         what = (

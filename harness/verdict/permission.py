@@ -38,8 +38,11 @@ def applies(config: ApprovalConfig, phase: Phase) -> bool:
     return phase is Phase.PRE_DEPLOY and bool(config.required or config.wait)
 
 
-def held(path: Path, verdict: Verdict, profile: Profile, now: datetime) -> tuple["Attached", ...]:
-    """The records beside the verdict at `path`, each of whom the profile names for its kind.
+def held(
+    path: Path, verdict: Verdict, profile: Profile, now: datetime, kept: Path | None = None
+) -> tuple["Attached", ...]:
+    """The records beside the verdict at `path`, and those in the run's folder `kept` of a store, each of whom the profile
+    names for its kind.
 
     Records of a kind for which the profile names nobody are left out: nothing rests on them.
 
@@ -53,7 +56,7 @@ def held(path: Path, verdict: Verdict, profile: Profile, now: datetime) -> tuple
 
     found: list[Attached] = []
     try:
-        attached = records.read_records(run_home(path, verdict.info.run_id))
+        attached = records.read_records(run_home(path, verdict.info.run_id), *([kept] if kept else []))
         for overrides, trusted in ((False, profile.approval.approvers), (True, profile.override.signers)):
             ours = [each for each in attached if isinstance(each.record, EmergencyOverride) == overrides]
             if trusted:

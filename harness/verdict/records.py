@@ -16,6 +16,7 @@ from harness.frozen import dataclass
 from harness.profile.schema import SignerConfig
 from harness.verdict.envelope import PAYLOAD_TYPE, Envelope, SigningKey, Untrusted, seal, unseal
 from harness.verdict.info import CLOCK_SKEW
+from harness.verdict.plain import read_plain
 from harness.verdict.reading import Unreadable, encode, refuse
 from harness.verdict.record_format import About, Kind, Record, parse
 from harness.verdict.refusal import Refusal
@@ -70,13 +71,22 @@ def read_record(raw: bytes, name: str) -> Attached:
         ) from None
 
 
-def read_records(run: Path) -> tuple[Attached, ...]:
-    """Read all records in a run's folder, sorted by name; what lies there and is no record is refused.
+def read_records(*runs: Path) -> tuple[Attached, ...]:
+    """Read all records in a run's folder, or its folders, sorted by name; what lies there and is no record is refused.
+
+    The same bytes in two runs' folders are one record.
 
     Raises:
         VerdictError: ``record_malformed``.
     """
-    folder = run / FOLDER
+    found: list[Attached] = []
+    for run in runs:
+        known = {each.envelope.raw for each in found}
+        found += [each for each in _read_folder(run / FOLDER) if each.envelope.raw not in known]
+    return tuple(found)
+
+
+def _read_folder(folder: Path) -> tuple[Attached, ...]:
     try:
         files = sorted(folder.iterdir())
     except FileNotFoundError:
@@ -88,7 +98,7 @@ def read_records(run: Path) -> tuple[Attached, ...]:
 
 def _read_file(file: Path) -> Attached:
     try:
-        attached = read_record(file.read_bytes(), str(file))
+        attached = read_record(read_plain(file), str(file))
     except OSError as error:
         raise _unreadable(file, error) from error
     if not _FILE.fullmatch(file.name) or file.name.partition("-")[0] != attached.record.kind:

@@ -123,7 +123,8 @@ def open_signers(uris: Sequence[str], *, region: str = "") -> tuple[Signer, ...]
     for uri in uris:
         scheme, colon, rest = uri.partition(":")
         if not colon or scheme not in _OPENERS or (not rest) != (scheme == "sigstore"):
-            raise UsageError(f"--sign-with {uri!r} names no signer", hint=f"write one of {_FORMS}")
+            meant = f"did you mean file:{uri}?" if Path(uri).is_file() else f"write one of {_FORMS}"
+            raise UsageError(f"--sign-with {uri!r} names no signer", hint=meant)
         found.append(_OPENERS[scheme](rest, passphrase, region))
     twice = {each.keyid for each in found if [other.keyid for other in found].count(each.keyid) > 1}
     if twice:
@@ -239,6 +240,10 @@ def _secret_file(path: Path) -> bytes:
         raise UsageError(
             f"the private key {path} cannot be read: {error.strerror}", hint="name its file: file:PATH"
         ) from error
+    if b"-----BEGIN PUBLIC KEY-----" in content:
+        raise UsageError(
+            f"{path} is a public key, which signs nothing", hint="name the private key's file: file:NAME.key"
+        )
     if stat.S_ISREG(mode) and mode & 0o077:
         raise UsageError(
             f"the private key {path} can be read by others (mode {stat.S_IMODE(mode):04o})",

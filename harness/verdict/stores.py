@@ -19,13 +19,12 @@ from harness.profile import Profile
 from harness.profile.schema import StoreConfig
 from harness.verdict import store as folders
 from harness.verdict.envelope import payload_of
+from harness.verdict.plain import open_plain, read_plain
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import FILE, StoreError
 
 RECORDS = "records"
-LARGEST = 64_000_000
-"""Bytes of the largest verdict or record that is read."""
 _FILE = "file://"
 _S3 = "s3://"
 
@@ -78,7 +77,7 @@ class VerdictStore(Protocol):
     def records(self, series: Series, run_id: str) -> tuple[str, ...]:
         """The names of a run's records."""
 
-    def fetch(self, series: Series, run_id: str, into: Path) -> Path:
+    def fetch(self, series: Series, run_id: str, into: Path, *, evidence: bool = True) -> Path:
         """Copy a run's verdict, records and evidence to a folder ``into/<run-id>``, which is returned."""
 
 
@@ -162,13 +161,13 @@ class FolderStore:
         found = folder.iterdir() if folder.is_dir() else ()
         return tuple(sorted(file.name for file in found if not file.name.startswith(".")))
 
-    def fetch(self, series: Series, run_id: str, into: Path) -> Path:
+    def fetch(self, series: Series, run_id: str, into: Path, *, evidence: bool = True) -> Path:
         """Copy a run's verdict, records and evidence to a folder ``into/<run-id>``."""
         own, target = self._run(series, run_id), new_folder(into, run_id)
         raw = _require(self.verdict(series, run_id), self.uri, run_id)
         for name in self.records(series, run_id):
             _copy(own / RECORDS / name, target / RECORDS / name)
-        for each in evidence_of(parse(raw)):
+        for each in evidence_of(parse(raw)) if evidence else ():
             if (own / each.path).is_file():
                 _copy(own / each.path, target / each.path)
         folders.write_atomic(target / FILE, raw)
@@ -259,7 +258,7 @@ def new_folder(into: Path, run_id: str) -> Path:
     Raises:
         StoreError: it is, or the id is no name.
     """
-    if PurePosixPath(run_id).name != run_id or run_id in ("", ".", ".."):
+    if PurePosixPath(run_id).name != run_id or not run_id.isprintable() or run_id in ("", ".", ".."):
         raise StoreError(f"{run_id!r} is no run's id", hint="see `gonogo verdicts list`")
     target = into / run_id
     try:
@@ -310,7 +309,7 @@ def missing_run(uri: str, run_id: str) -> VerdictError:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_plain(path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -321,7 +320,8 @@ def _read(path: Path) -> bytes | None:
 
 def _copy(source: Path, target: Path) -> None:
     try:
-        folders.write_atomic(target, source.read_bytes())
+        with open_plain(source) as file:
+            folders.write_atomic(target, file.read())
     except OSError as error:
         raise StoreError(
             f"{source}: cannot be copied to {target}: {error.strerror}",

@@ -16,9 +16,10 @@ from harness.policy import NOTES, decide
 from harness.profile import Profile
 from harness.verdict.evidence import hold_evidence
 from harness.verdict.info import CLOCK_SKEW, SOURCE, RunInfo, emulated, image_check, resource_uri, rules
+from harness.verdict.on_file import parse_verdict, read_verdict
 from harness.verdict.permission import Permission, held, permit
 from harness.verdict.refusal import Refusal, RefusedError, not_go
-from harness.verdict.statement import Verdict, parse
+from harness.verdict.statement import Verdict
 from harness.verdict.trust import hold_signatures
 from harness.verdict.waived import hold_waivers, holds_until, require_readable
 
@@ -50,6 +51,16 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a store has of a verdict that lies in a file as well: whoever changes the file does not change this."""
+
+    raw: bytes
+    """The verdict, as it was held against the store's newest; the file is not read again."""
+    run: Path
+    """A copy of the run's folder there: its records count as well as those beside the file."""
+
+
+@dataclass(frozen=True)
 class Examined:
     """A verdict that can be relied on: it says what it says, of this environment, by these rules, and it is not PENDING."""
 
@@ -62,6 +73,8 @@ class Examined:
     """Whose signatures the profile demanded and found; none where it demands none."""
     attached: tuple["Attached", ...]
     """Its records, each held."""
+    kept: Kept | None
+    """What a store has of it."""
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -95,10 +108,12 @@ def verify(
     source: str = "",
     require_evidence: bool = False,
     accept_override: bool = False,
+    kept: Kept | None = None,
 ) -> Verified:
     """Accept the verdict at `path` as a GO for exactly what is asked, or raise the first reason not to.
 
-    With `accept_override`, a verdict that is not GO goes as well where an emergency override stands.
+    With `accept_override`, a verdict that is not GO goes as well where an emergency override stands. `kept` is what a store
+    has of the same verdict.
 
     Raises:
         UsageError: nothing was asked for, or a digest is not one.
@@ -117,7 +132,7 @@ def verify(
         accept_override,
     )
     _check_question(asked)
-    found = examine(path, asked)
+    found = examine(path, asked, kept)
     permission = permit(
         found.verdict,
         found.attached,
@@ -128,23 +143,30 @@ def verify(
         accept_override=accept_override,
     )
     return Verified(
-        found.verdict, path, found.evidence, permission.expires, found.signers, found.attached, permission
+        found.verdict,
+        path,
+        found.evidence,
+        permission.expires,
+        found.signers,
+        found.attached,
+        kept,
+        permission,
     )
 
 
-def examine(path: Path, asked: Question) -> Examined:
+def examine(path: Path, asked: Question, kept: Kept | None = None) -> Examined:
     """Accept the verdict at `path` as one to be relied on, whatever it decides, or raise the first reason not to.
 
     Raises:
         VerdictError: refused, or PENDING.
     """
-    verdict = read_verdict(path)
+    verdict = read_verdict(path) if kept is None else parse_verdict(path, kept.raw)
     if verdict.decision is Decision.PENDING:
         raise not_go(verdict)
     signers = _signatures(verdict, asked)
     for rule in _RULES:
         rule(verdict, asked)
-    attached = held(path, verdict, asked.profile, asked.now)
+    attached = held(path, verdict, asked.profile, asked.now, kept.run if kept else None)
     evidence = hold_evidence(path, verdict, require=asked.require_evidence)
     if decide(verdict.record) != verdict.decided:
         raise RefusedError(
@@ -154,7 +176,7 @@ def examine(path: Path, asked: Question) -> Examined:
             hint="run the gates again; a verdict is never repaired by hand",
         )
     expires = holds_until(verdict, asked.profile, _expiry(verdict.info, asked.profile))
-    return Examined(verdict, path, evidence, expires, signers, attached)
+    return Examined(verdict, path, evidence, expires, signers, attached, kept)
 
 
 def _check_question(asked: Question) -> None:
@@ -183,28 +205,6 @@ def is_digest(text: str) -> bool:
 
 def _is_hex(text: str, lengths: tuple[int, ...]) -> bool:
     return len(text) in lengths and all(char in "0123456789abcdef" for char in text)
-
-
-def read_verdict(path: Path) -> Verdict:
-    """Read the verdict at `path`, and nothing more: it may be anybody's, about anything.
-
-    Raises:
-        VerdictError: it is not there or not a verdict; the message names the file.
-    """
-    try:
-        return parse(path.read_bytes())
-    except FileNotFoundError:
-        raise VerdictError(
-            Refusal.MISSING.value, f"{path}: there is no verdict", hint="run the gates first: gonogo gate"
-        ) from None
-    except OSError as error:
-        raise VerdictError(
-            Refusal.UNREADABLE.value,
-            f"{path}: the verdict cannot be read: {error.strerror}",
-            hint="look at the path and its permissions",
-        ) from error
-    except VerdictError as error:
-        raise VerdictError(error.code, f"{path}: {error.message}", hint=error.hint) from None
 
 
 def _signatures(verdict: Verdict, asked: Question) -> tuple[str, ...]:

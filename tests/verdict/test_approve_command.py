@@ -39,6 +39,7 @@ def releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Releases:
     made.write_profile(PEOPLE)
     for signer in (CI, ALICE, BOB, CAROL, STRANGER):
         signer.write(tmp_path)
+    (tmp_path / "bob.pub").write_text(BOB.pem)
     return made
 
 
@@ -127,7 +128,10 @@ def test_deny(releases: Releases, ask: Ask) -> None:
         (["--as", "zed", "--sign-with", "file:bob.key"], "name them in the profile's [approval] approvers"),
         (["--as", "bob", "--sign-with", "file:alice.key"], "not the one that the profile has of bob"),
         (["--as", "bob", "--sign-with", "file:stranger.key"], "not the one that the profile has of bob"),
-        (["--as", "bob"], "a record is signed by one person"),
+        (["--as", "bob"], "nothing says with which key to sign"),
+        (["--as", "bob", "--sign-with", "bob.key"], "did you mean file:bob.key?"),
+        (["--as", "bob", "--sign-with", "file:bob.pub"], "bob.pub is a public key, which signs nothing"),
+        (["--as", "ci", "--sign-with", "file:ci.key"], "the profile's [approval] approvers\n"),
         (["--as", "bob", "--sign-with", "file:no.key"], "cannot be read"),
         (["--as", "bob", "--sign-with", "file:bob.key", "--deny"], "a denial says why"),
         (["--as", "bob", "--sign-with", "file:bob.key", "--reason", "x"], "a denial a --reason"),
@@ -145,6 +149,12 @@ def test_approve_says_what_is_wrong_with_the_question(
     code, out, _ = ask("approve", "-p", "mine", *arguments, "--json")
     assert (code, json.loads(out)["code"]) == (64, "usage")
     assert not (releases.folder(run) / "records").exists()
+
+
+@pytest.mark.parametrize("command", ["verify", "guard", "approve", "override", "gate"])
+def test_help_names_the_table_of_the_store(releases: Releases, ask: Ask, command: str) -> None:
+    code, out, _ = ask(command, "--help")
+    assert (code, "[store]" in out) == (0, True)
 
 
 def test_approve_wants_a_verdict(releases: Releases, ask: Ask) -> None:

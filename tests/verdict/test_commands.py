@@ -392,7 +392,7 @@ def test_explain_wants_one_thing_to_explain(release: Release, ask: Answer) -> No
     (release.root / "verdict.intoto.json").mkdir()
     code, _, err = ask("explain", "--run", str(release.root))
     assert code == 14
-    assert "Is a directory" in err
+    assert "not a plain file" in err
 
 
 def test_what_a_file_says_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

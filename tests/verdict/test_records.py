@@ -143,7 +143,7 @@ def test_record_malformed_where_something_else_lies_there(people: People) -> Non
     refused(people, Refusal.RECORD_MALFORMED, "notes.txt: a record of this kind has another name")
     (path.parent / "notes.txt").unlink()
     path.mkdir()
-    refused(people, Refusal.RECORD_MALFORMED, "cannot be read: Is a directory")
+    refused(people, Refusal.RECORD_MALFORMED, "cannot be read: it is not a plain file")
 
 
 def test_record_malformed_where_the_folder_is_none(people: People) -> None:

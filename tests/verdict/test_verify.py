@@ -88,7 +88,7 @@ def test_missing(case: Any) -> None:
 
 def test_unreadable(case: Any) -> None:
     case.path.mkdir()
-    refused(case, Refusal.UNREADABLE, "directory")
+    refused(case, Refusal.UNREADABLE, "not a plain file")
 
 
 @pytest.mark.parametrize("kept", [0, 1, 40, 2000, -2])

@@ -9,8 +9,8 @@ import pytest
 
 from harness.errors import VerdictError
 from harness.model import Decision, Finding, Outcome, Subject
+from harness.verdict.on_file import read_verdict
 from harness.verdict.refusal import RefusedError
-from harness.verdict.verify import read_verdict
 from harness.verdict.waived import hold_waivers
 from records import waiver
 

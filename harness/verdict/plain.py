@@ -1,0 +1,42 @@
+"""Reading files that somebody else may have put there: plain files only, and no more of them than there can be."""
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+LARGEST = 64_000_000
+"""Bytes of the largest verdict or record that is read."""
+
+
+def open_plain(path: Path, *, follow: bool = True) -> BufferedReader:
+    """Open a plain file. What stands in its place never makes the reader wait or read for ever: a pipe, a device.
+
+    Without `follow`, a link is none either.
+
+    Raises:
+        OSError: it is no plain file, or cannot be opened.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a plain file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_plain(path: Path, most: int = LARGEST) -> bytes:
+    """The content of a plain file of at most `most` bytes.
+
+    Raises:
+        OSError: it is none, is larger, or cannot be read.
+    """
+    with open_plain(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))
+    return content
