@@ -146,19 +146,20 @@ def test_straddling_is_exact_at_the_ends(op: str, limit: int, expected: bool) ->
     assert straddles(parse(f"requests {op} {limit}"), found) is expected, "from 10 to 20, both included"
 
 
-def test_the_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """Exponential times of mean 50 ms, 10 % failures, 300 requests: 200 runs."""
+@pytest.mark.parametrize(("runs", "most"), [(60, 8), pytest.param(200, 18, marks=pytest.mark.slow)])
+def test_the_intervals_hold_the_truth_as_often_as_they_say(runs: int, most: int) -> None:
+    """Exponential times of mean 50 ms, 10 % failures, 300 requests: one run in 20 may miss, and 2.5 standard deviations more."""
     dice = random.Random(11)
     truths = {"success_rate >= 90%": 0.9, "avg_response_time < 1s": 0.05, "p90 < 1s": 0.05 * 2.302585}
     missed = dict.fromkeys(truths, 0)
-    for _ in range(200):
+    for _ in range(runs):
         run = run_of([_window(dice) for _ in range(30)])
         for rule, truth in truths.items():
             found = certainty(parse(rule), run, bound=1.0)
             assert found is not None
             assert found.low <= found.estimate <= found.high
             missed[rule] += not found.low <= truth <= found.high
-    assert max(missed.values()) <= 18, f"10 of 200 expected at most, plus 2.5 standard deviations: {missed}"
+    assert max(missed.values()) <= most, missed
 
 
 def _window(dice: random.Random) -> tuple[list[int], int]:
