@@ -172,11 +172,12 @@ def test_nobody_comes(serve: Any, make_plan: Any, tmp_path: Path) -> None:
 def test_one_too_many(serve: Any, make_plan: Any, tmp_path: Path) -> None:
     server = serve()
     where = meeting()
+    plan = external(make_plan, server.url, nodes=1, rate=None, users=2, duration=40.0)
     with (
         load_workers(where.advertise, SHARED, SHARED),
         pytest.raises(ToolError, match="start exactly as many"),
     ):
-        run_scenario(external(make_plan, server.url, nodes=1, users=2), work=tmp_path, meeting=where)
+        run_scenario(plan, work=tmp_path, meeting=where)
 
 
 @pytest.mark.slow
