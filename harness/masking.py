@@ -8,7 +8,7 @@ length, and masking twice is masking once. When in doubt it hides too much.
 import json
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from urllib.parse import quote, quote_plus
 
 from harness.frozen import dataclass
@@ -20,11 +20,27 @@ _SHORT = 8
 _known: set[str] = set()
 
 
+class _Pattern:
+    """A regular expression, compiled when it is first looked for: most processes mask nothing."""
+
+    def __init__(self, text: str, flags: int = 0) -> None:
+        self._text = text
+        self._flags = flags
+
+    def sub(self, replacement: str | Callable[[re.Match[str]], str], text: str) -> str:
+        """`re.Pattern.sub`."""
+        return self._compiled.sub(replacement, text)
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self._text, self._flags)
+
+
 @dataclass(frozen=True)
 class _Shape:
     """What secrets of one kind look like. Text with none of the `anchors` (lower case) in it has none of them."""
 
-    pattern: re.Pattern[str]
+    pattern: _Pattern
     replacement: str | Callable[[re.Match[str]], str]
     anchors: tuple[str, ...]
 
@@ -51,12 +67,12 @@ def _named(match: re.Match[str]) -> str:
 
 _SHAPES = (
     _Shape(
-        re.compile(r"-----BEGIN ([A-Z ]{0,30}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
+        _Pattern(r"-----BEGIN ([A-Z ]{0,30}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
         rf"-----BEGIN \1-----{MASK}-----END \1-----",
         ("private key-----",),
     ),
     _Shape(
-        re.compile(
+        _Pattern(
             rf"(?P<key>{_NAMES}\w{{0,20}}(?P<quote>\\?[\"'])?\s{{0,5}}[:=]\s{{0,5}})(?:{_VALUES})",
             re.IGNORECASE,
         ),
@@ -75,18 +91,18 @@ _SHAPES = (
         ),
     ),
     _Shape(
-        re.compile(r"(X-Amz-(?:Security-Token|Signature|Credential)=)[^\s&\"'\\]+", re.IGNORECASE),
+        _Pattern(r"(X-Amz-(?:Security-Token|Signature|Credential)=)[^\s&\"'\\]+", re.IGNORECASE),
         rf"\1{MASK}",
         ("x-amz-",),
     ),
     # A password with a raw slash is taken too, unless what follows the colon is a port.
     _Shape(
-        re.compile(r"(://[^\s/:@\"']{0,100}:)(?:[^\s/\"']{1,256}@|(?!\d+/)[^\s\"']{1,256}?@)"),
+        _Pattern(r"(://[^\s/:@\"']{0,100}:)(?:[^\s/\"']{1,256}@|(?!\d+/)[^\s\"']{1,256}?@)"),
         rf"\1{MASK}@",
         ("://",),
     ),
     _Shape(
-        re.compile(
+        _Pattern(
             rf"((?:authorization|cookie|x-api-key)\\?[\"']?\s{{0,5}}[:=]\s{{0,5}}\\?[\"']?)"
             rf"(?!(?:{_SCHEMES}\s{{1,5}})?\*{{4}})({_SCHEMES}\s{{1,5}})?[^\s\"'\\][^\r\n\"'\\]*",
             re.IGNORECASE,
@@ -95,13 +111,13 @@ _SHAPES = (
         ("authorization", "cookie", "x-api-key"),
     ),
     _Shape(
-        re.compile(r"\b((?:basic|bearer)\s{1,5})[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE),
+        _Pattern(r"\b((?:basic|bearer)\s{1,5})[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE),
         rf"\1{MASK}",
         ("basic", "bearer"),
     ),
-    _Shape(re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK, ("eyj",)),
+    _Shape(_Pattern(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK, ("eyj",)),
     _Shape(
-        re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|xox[abeoprs]-[\w-]{10,})"),
+        _Pattern(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|xox[abeoprs]-[\w-]{10,})"),
         MASK,
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "xox"),
     ),

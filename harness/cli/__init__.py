@@ -1,14 +1,13 @@
 """The command line: parsing and printing only. One file per command; `COMMANDS` has one row each.
 
-Only the module of the command that was named is imported: a deploy step that verifies pays for nothing else.
+Only the module of the command that was named is imported, and no parser for a plain `verify`: a deploy step pays for nothing
+else.
 """
 
+import gc
 import sys
 from importlib import import_module
-from typing import Annotated, Any
-
-import typer
-from typer.exceptions import TyperException
+from typing import Any
 
 from harness.errors import ExitCode, GonogoError
 from harness.frozen import dataclass
@@ -54,43 +53,6 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def build(*names: str) -> typer.Typer:
-    """The command line with these commands; with none, all of them."""
-    app = typer.Typer(
-        name="gonogo",
-        help=ABOUT,
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_options)
-    for command in [COMMANDS[name] for name in names or COMMANDS]:
-        if command.group:
-            app.add_typer(command.load(), name=command.name)
-        else:
-            app.command(command.name)(command.load())
-    return app
-
-
-def _say_version(wanted: bool) -> None:
-    if wanted:
-        from harness import __version__
-
-        print(f"gonogo {__version__}")  # noqa: T201
-        raise typer.Exit
-
-
-def _options(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and stop."),
-    ] = False,
-) -> None:
-    pass
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit with its code; an expected error is printed with what to do, any other has a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -100,22 +62,32 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(named: list[str], given: list[str]) -> int:
     """Parse and run; wrong usage is `ExitCode.USAGE`, never one of pytest's codes."""
+    from harness.cli.direct import plain
+
+    if named == ["verify"] and (arguments := plain(given)) is not None:
+        return _verify(arguments)
+    from harness.cli.typed import run as run_any
+
+    return run_any(named, given)
+
+
+def _verify(arguments: dict[str, Any]) -> int:
+    """`verify` without a parser; what is raised ends as it does with one.
+
+    What it makes is small and lives to the end: looking for garbage would take a tenth of its time.
+    """
+    gc.disable()
+    from harness.cli.asked import answer
+
     try:
-        code = build(*named)(given, prog_name="gonogo", standalone_mode=False)
-    except typer.Abort:
-        return _tell("interrupted", ExitCode.ERROR)
+        return answer(**arguments)
     except GonogoError as error:
-        return _tell(str(error), error.exit_code)
-    except TyperException as error:
-        if (
-            type(error).__name__ == "NoArgsIsHelpError"
-        ):  # naming nothing asks for the help, which is printed already
-            return ExitCode.USAGE
-        command = " ".join(["gonogo", *named])
-        return _tell(f"{error.format_message()}\n  → see `{command} --help`", ExitCode.USAGE)
-    return code if isinstance(code, int) else ExitCode.GO
+        return tell(str(error), error.exit_code)
+    except (KeyboardInterrupt, EOFError):
+        return tell("interrupted", ExitCode.ERROR)
 
 
-def _tell(message: str, code: ExitCode) -> int:
+def tell(message: str, code: ExitCode) -> int:
+    """Say on stderr why it ends."""
     print(f"gonogo: {message}", file=sys.stderr)  # noqa: T201
     return code

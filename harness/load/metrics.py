@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import inf
+from typing import TYPE_CHECKING
 
 from harness.errors import ThresholdError
 from harness.frozen import dataclass
 from harness.load.latency import PERCENTILES
-from harness.load.result import LoadResult
 from harness.model import Measurement, Unit
 from harness.threshold import AnyRule, BaselineRule, Threshold
+
+if TYPE_CHECKING:
+    from harness.load.result import LoadResult
 
 _NANO = 1_000_000_000
 
@@ -20,14 +23,14 @@ class Metric:
 
     unit: Unit
     meaning: str
-    value: Callable[[LoadResult], tuple[Fraction | None, int]]
+    value: "Callable[[LoadResult], tuple[Fraction | None, int]]"
 
 
 def _share(part: int, whole: int) -> tuple[Fraction | None, int]:
     return (Fraction(part, whole) if whole else None), whole
 
 
-def _per_second(number: int, result: LoadResult) -> tuple[Fraction | None, int]:
+def _per_second(number: int, result: "LoadResult") -> tuple[Fraction | None, int]:
     return (Fraction(number * _NANO, result.elapsed) if result.sent else None), result.sent
 
 
@@ -35,7 +38,7 @@ def _seconds(value: int | None, sample: int) -> tuple[Fraction | None, int]:
     return (None if value is None else Fraction(value, _NANO)), sample
 
 
-def _mean(result: LoadResult) -> tuple[Fraction | None, int]:
+def _mean(result: "LoadResult") -> tuple[Fraction | None, int]:
     series = result.latency
     return (Fraction(series.total, series.count * _NANO) if series.count else None), series.count
 
@@ -68,7 +71,7 @@ METRICS: dict[str, Metric] = {
 _MORE_IS_BETTER = frozenset({"requests", "success_rate", "rate", "request_rate"})
 
 
-def measurements(result: LoadResult) -> tuple[Measurement, ...]:
+def measurements(result: "LoadResult") -> tuple[Measurement, ...]:
     """All metrics of a run, exact."""
     found = []
     for name, metric in METRICS.items():

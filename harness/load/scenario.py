@@ -15,8 +15,6 @@ from harness.load.journeys import JourneyConfig, longest, require_distinct, traf
 from harness.load.metrics import latency_limit, require_judgeable, require_possible
 from harness.load.plan import MAX_IN_FLIGHT, Plan, Target, require_allowed, target
 from harness.load.schedule import Schedule, Stage, constant
-from harness.load.statistics.sequential import RateRule
-from harness.load.validity import lag_bound
 from harness.model import Unit
 from harness.profile import Profile
 from harness.profile.schema import PLACE, Duration, LoadRule, Rate, Section, Written
@@ -248,12 +246,16 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _passes_early_on_rates(self) -> "Scenario":
+        if not self.early_pass:
+            return self
+        from harness.load.statistics.sequential import RateRule
+
         others = [
             rule.text
             for rule in self.thresholds
             if not isinstance(rule, Threshold) or not RateRule.may_be(rule)
         ]
-        if self.early_pass and (others or self.users is not None):
+        if others or self.users is not None:
             why = f"{others[0]!r} is not one" if others else "a closed loop has no plan to end before"
             msg = f"scenario {self.name!r}: early_pass needs a schedule and rules on success or error rates alone; {why}"
             raise ValueError(msg)
@@ -367,6 +369,9 @@ class Scenario(Section):
         return {"file": self.locustfile, "folder": str(folder), "allowed_hosts": list(allowed_hosts)}
 
     def _plan(self, environment: Mapping[str, str]) -> Plan:
+        from harness.load.statistics.sequential import RateRule
+        from harness.load.validity import lag_bound
+
         return Plan(
             run="",
             scenario=self.name,

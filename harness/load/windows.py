@@ -6,6 +6,7 @@ A run has at most `MOST` windows, however long it is. Standard library only: Loc
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
+from functools import cache
 from itertools import zip_longest
 
 from harness.frozen import dataclass
@@ -19,8 +20,10 @@ _TENTH = 100_000_000
 _WIDTHS = tuple(_TENTH * tenths for tenths in (1, 2, 5, 10, 20, 50, 100, 200, 300, 600, 1200, 3000, 6000))
 
 
-_INDICES = frozenset(map(str, range(12_000)))
-"""Every bucket that a time can have; the last ones stand for thousands of years."""
+@cache
+def _indices() -> frozenset[str]:
+    """Every bucket that a time can have; the last ones stand for thousands of years."""
+    return frozenset(map(str, range(12_000)))
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Window:
         counts = (self.planned or 0, self.dropped, self.sent, self.succeeded, self.failed, self.timed_out)
         return min(counts) >= 0 and all(
             sum(buckets.values()) == self.succeeded + self.timed_out
-            and all(number > 0 and index in _INDICES for index, number in buckets.items())
+            and all(number > 0 and index in _indices() for index, number in buckets.items())
             for buckets in (self.latency, self.service_time)
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args
 
 from harness.frozen import dataclass
 from harness.model import Phase
@@ -24,7 +24,7 @@ from harness.profile.schema import (
     SuitesConfig,
     Written,
 )
-from harness.shapes import Field, Key, Later, Shape, keys_of, plain
+from harness.shapes import Field, Key, Later, Shape, keys_of, origin, plain
 from harness.threshold import AnyRule, Threshold
 
 _SECTIONS: Mapping[str, type[Section]] = {
@@ -143,20 +143,27 @@ def children(section: type[Shape]) -> Mapping[str, Node]:
 def _node(key: Key) -> Node:
     kind, marks = plain(key.hint)
     marks = (*key.marks, *marks)
-    if get_origin(kind) in (Union, UnionType):
+    around = origin(kind)
+    if around in (Union, UnionType):
         kind, more = plain(get_args(kind)[0])
-        marks = (*marks, *more)
-    written = next((mark for mark in marks if isinstance(mark, Written)), None)
+        around, marks = origin(kind), (*marks, *more)
     if _is_section(kind):
         return Node("table", kind)
-    arguments = get_args(kind)
-    if get_origin(kind) is list and _is_section(arguments[0]):
+    arguments = get_args(kind) if around is not None else ()
+    if around is list and _is_section(arguments[0]):
         return Node("tables", arguments[0])
-    place = any(isinstance(mark, Place) for mark in marks)
-    reference = next((mark for mark in marks if isinstance(mark, Reference)), None)
-    if get_origin(kind) is dict:
+    written = reference = None
+    place = False
+    for mark in marks:
+        if isinstance(mark, Written):
+            written = written or mark
+        elif isinstance(mark, Reference):
+            reference = reference or mark
+        elif isinstance(mark, Place):
+            place = True
+    if around is dict:
         return Node("map", place=place, text=arguments[1] is str)
-    text = kind is str or kind is Threshold or written is not None or get_origin(kind) is Literal
+    text = kind is str or kind is Threshold or written is not None or around is Literal
     return Node("value", place=place, text=text, reference=reference, written=written)
 
 

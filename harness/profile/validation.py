@@ -10,7 +10,7 @@ from harness.profile.overrides import unknown
 from harness.profile.paths import Path, dotted, walk
 from harness.profile.problems import Problem, meaning, near
 from harness.profile.schema import Section
-from harness.shapes import Shape, ValidationError, Wrong
+from harness.shapes import Shape, ValidationError, Wrong, keys_of
 
 PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\}")
 """``${NAME}`` or ``${NAME:-default}``, in the text of a place."""
@@ -60,7 +60,7 @@ def judged(
         told += _explain(error.wrong, values, root)
     told += _phases(values.get("phases"), tables)
     told += _references(known, values)
-    told += _twins(known)
+    told += _twins(known, whole)
     told += _approval(values)
     for path, text in told:
         found.setdefault(path, text)
@@ -160,14 +160,14 @@ def _references(known: Iterable[Known], values: Mapping[str, Any]) -> Iterator[F
             yield path, f"{value!r} is no key of {where}; {near(value, names, what=where)}"
 
 
-def _twins(known: Iterable[Known]) -> Iterator[Found]:
+def _twins(known: Iterable[Known], whole: Section | None) -> Iterator[Found]:
     """In a list of tables each entry, and each resource's id, is there once: check ids are made of them."""
     for path, items, node in known:
         if node.kind != "tables" or node.section is None or not isinstance(items, list) or len(items) < 2:
             continue
         first: dict[str, tuple[Path, str]] = {}
         for index, item in enumerate(items):
-            name, home = _name(item, node.section)
+            name, home = _name(item if whole is None else _at(whole, (*path, index)), node.section)
             here = (*path, index)
             if name and name in first:
                 there, other = first[name]
@@ -176,11 +176,21 @@ def _twins(known: Iterable[Known]) -> Iterator[Found]:
             first.setdefault(name, (here, home))
 
 
+def _at(section: Any, path: Path) -> Any:  # noqa: ANN401 - what stands there in a validated profile
+    for part in path:
+        if isinstance(part, int):
+            section = section[part]
+        else:
+            keys = keys_of(type(section)).values()
+            section = getattr(section, next(key.name for key in keys if key.written == part))
+    return section
+
+
 def _name(item: object, kind: type[Shape]) -> tuple[str, str]:
     """What tells an entry from the others, its id or else its name, and what messages call it; empty where it is not
     valid, which is told elsewhere, or has none."""
     try:
-        entry = kind.model_validate(item, strict=True)
+        entry = item if isinstance(item, kind) else kind.model_validate(item, strict=True)
     except ValidationError:
         return "", ""
     return str(getattr(entry, "id", getattr(entry, "name", ""))), str(getattr(entry, "home", ""))

@@ -7,7 +7,16 @@ building its validators takes. Tests hold this package against pydantic, shape b
 """
 
 from harness.shapes.errors import ValidationError, Wrong
-from harness.shapes.field import AfterValidator, Field, Key, Later, Mark, field_validator, model_validator
+from harness.shapes.field import (
+    AfterValidator,
+    Field,
+    Key,
+    Later,
+    Mark,
+    field_validator,
+    model_validator,
+    origin,
+)
 from harness.shapes.reading import plain
 from harness.shapes.shape import Shape, keys_of
 
@@ -23,5 +32,6 @@ __all__ = [
     "field_validator",
     "keys_of",
     "model_validator",
+    "origin",
     "plain",
 ]

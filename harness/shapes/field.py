@@ -1,12 +1,17 @@
 """How the keys of a shape are declared: defaults, bounds, marks, validators."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from harness.frozen import dataclass
 
 MISSING: Any = object()
 F = TypeVar("F")
+
+
+def origin(hint: Any) -> Any:  # noqa: ANN401 - an annotated type
+    """`typing.get_origin`, at once for a plain class: most annotations are one."""
+    return None if type(hint) is type else get_origin(hint)
 
 
 class Mark:

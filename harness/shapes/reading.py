@@ -13,10 +13,10 @@ from fractions import Fraction
 from math import isfinite
 from operator import ge, gt, le, lt
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_type_hints
 
 from harness.shapes.errors import ValidationError, Wrong, refusal
-from harness.shapes.field import AfterValidator, Later, Limits, Mark
+from harness.shapes.field import AfterValidator, Later, Limits, Mark, origin
 
 Read = Callable[[Any], Any]
 _EXACT = r"-?[0-9]{1,400}(/[0-9]{1,400})?"
@@ -37,9 +37,10 @@ class ReadsItself(Protocol):
 
 def reader(hint: Any, marks: tuple[Any, ...] = (), *, strict: bool) -> Read:  # noqa: ANN401 - an annotated type
     """The reader of a type with its marks. It raises `ValidationError`."""
-    if get_origin(hint) is Annotated:
+    around = origin(hint)
+    if around is Annotated:
         return reader(hint.__origin__, (*hint.__metadata__, *marks), strict=strict)
-    if get_origin(hint) in (Union, UnionType):
+    if around in (Union, UnionType):
         return _one_of(hint, marks, strict=strict)
     other = next((mark for mark in marks if isinstance(mark, Mark) and not mark.plain), None)
     read = _instance(hint) if other is not None else _core(hint, strict=strict)
@@ -50,9 +51,10 @@ def plain(hint: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: ANN401
     """A type without ``Annotated`` and ``None``, and the marks that stood around it."""
     marks: tuple[Any, ...] = ()
     while True:
-        if get_origin(hint) is Annotated:
+        around = origin(hint)
+        if around is Annotated:
             hint, marks = hint.__origin__, (*hint.__metadata__, *marks)
-        elif get_origin(hint) in (Union, UnionType) and NoneType in (parts := get_args(hint)):
+        elif around in (Union, UnionType) and NoneType in (parts := get_args(hint)):
             left = tuple(part for part in parts if part is not NoneType)
             hint = left[0] if len(left) == 1 else Union[left]  # noqa: UP007 - made of parts
             if len(left) > 1:
@@ -101,20 +103,20 @@ def _instance(kinds: Any) -> Read:  # noqa: ANN401 - a class, or several
 
 
 def _core(hint: Any, *, strict: bool) -> Read:  # noqa: ANN401
-    origin, arguments = get_origin(hint), get_args(hint)
     if found := _SCALARS.get(hint) if isinstance(hint, type) else None:
         return found
+    kind, arguments = origin(hint), get_args(hint)
     if hint is Any:
         return lambda value: value
-    if origin is Literal:
+    if kind is Literal:
         return _literal(arguments)
     if isinstance(hint, Later):
         return _later(hint, strict=strict)
-    if origin is list:
+    if kind is list:
         return _list(reader(arguments[0], strict=strict), list if strict else (list, tuple))
-    if origin is tuple:
+    if kind is tuple:
         return _tuple(arguments, strict=strict)
-    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+    if kind is not None and isinstance(kind, type) and issubclass(kind, Mapping):
         return _mapping(*arguments, strict=strict)
     if isinstance(hint, type):
         if hasattr(hint, "shape_reader"):
@@ -341,7 +343,11 @@ def _known(value: Mapping[str, Any], reads: Mapping[str, Read], required: list[s
     found: dict[str, Any] = {}
     wrong: list[Wrong] = []
     for name, item in value.items():
-        if (read := reads.get(name)) is None:
+        read = reads.get(name)
+        if read is _text and type(item) is str:  # most of a record is plain text
+            found[name] = item
+            continue
+        if read is None:
             wrong.append(Wrong((name,), "extra_forbidden", "Extra inputs are not permitted", item))
             continue
         try:

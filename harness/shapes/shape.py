@@ -1,10 +1,10 @@
 """The base class of what has keys: a table of a profile, an object of a verdict."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_args, get_type_hints
 
 from harness.shapes.errors import ValidationError, Wrong, refusal
-from harness.shapes.field import MISSING, Field, Key, Limits
+from harness.shapes.field import MISSING, Field, Key, Limits, origin
 from harness.shapes.reading import Read, judged, reader
 from harness.shapes.writing import Write, writer
 
@@ -116,13 +116,13 @@ def _hints(base: type) -> dict[str, Any]:
     return {
         name: hint
         for name, hint in hints.items()
-        if hint is not ClassVar and get_origin(hint) is not ClassVar and not name.startswith("_")
+        if hint is not ClassVar and origin(hint) is not ClassVar and not name.startswith("_")
     }
 
 
 def _key(name: str, hint: Any, default: Any) -> Key:  # noqa: ANN401
     marks: tuple[Any, ...] = ()
-    while get_origin(hint) is Annotated:
+    while origin(hint) is Annotated:
         hint, marks = hint.__origin__, (*get_args(hint)[1:], *marks)
     if not isinstance(default, Limits):
         if type(default).__module__.startswith("pydantic"):

@@ -29,6 +29,8 @@ def hold_evidence(path: Path, verdict: Verdict, *, require: bool) -> int:
     run_id = verdict.info.run_id
     folder = run_home(path, run_id)
     held = 0
+    if not require and _is_missing(folder):
+        return 0
     for evidence in (each for result in verdict.record.results for each in result.evidence):
         file = folder / evidence.path
         try:
@@ -53,6 +55,17 @@ def hold_evidence(path: Path, verdict: Verdict, *, require: bool) -> int:
             )
         held += 1
     return held
+
+
+def _is_missing(folder: Path) -> bool:
+    """Whether there is nothing at all, so that no file in it need be looked for."""
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _sha256(file: Path, size: int) -> str:

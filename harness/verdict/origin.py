@@ -14,6 +14,7 @@ from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile import Profile
 from harness.verdict.on_file import parse_verdict, read_bytes
+from harness.verdict.plain import open_plain
 from harness.verdict.refusal import Refusal
 from harness.verdict.store import FILE, folder_of
 from harness.verdict.verify import Kept
@@ -67,9 +68,12 @@ def verdict_from(
 
 
 def _is_gzip(path: Path) -> bool:
-    from harness.verdict.bundle import is_bundle
-
-    return is_bundle(path)
+    """Whether it is a bundle, by its first bytes; what reads bundles is imported only then."""
+    try:
+        with open_plain(path) as file:
+            return file.read(2) == b"\x1f\x8b"
+    except OSError:
+        return False
 
 
 class _Newest:

@@ -1,7 +1,6 @@
 """Reading a verdict's bytes: strict JSON in the one canonical form, then the closed shapes."""
 
 import json
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -10,9 +9,6 @@ from harness.codec import canonical
 from harness.errors import VerdictError
 from harness.shapes import ValidationError
 from harness.verdict.format import Statement
-
-_EXACT = re.compile(r"-?\d{1,400}(/\d{1,400})?", re.ASCII)
-_EXACT_KEYS = frozenset({"value", "actual", "limit"})
 
 
 class Unreadable(StrEnum):
@@ -52,7 +48,6 @@ def read(raw: bytes, what: str = "verdict") -> dict[str, Any]:
         refuse(Unreadable.MALFORMED, f"the {what} is not a JSON object")
     if again != raw:
         refuse(Unreadable.NOT_CANONICAL, f"the {what} is not written in canonical form")
-    _exact_numbers(data)
     return data
 
 
@@ -68,24 +63,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _no_constant(name: str) -> NoReturn:
     msg = f"{name} is not a number"
     raise ValueError(msg)
-
-
-def _exact_numbers(data: object) -> None:
-    """Fractions must be written as ``19/20``: a reader that takes ``1e999999999`` would be busy for ever."""
-    waiting = [data]
-    while waiting:
-        match waiting.pop():
-            case dict() as found:
-                for key, value in found.items():
-                    if key in _EXACT_KEYS and isinstance(value, str) and not _EXACT.fullmatch(value):
-                        if "unit" in found:
-                            refuse(Unreadable.MALFORMED, f"{value[:80]!r} is not an exact number")
-                    else:
-                        waiting.append(value)
-            case list() as items:
-                waiting.extend(items)
-            case _:
-                pass
 
 
 def typed(data: dict[str, Any]) -> Statement:

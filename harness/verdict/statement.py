@@ -6,14 +6,13 @@ that is accepted can contradict anything else in it.
 """
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from harness.codec import canonical
 from harness.frozen import dataclass
 from harness.judgement import is_flaky, waived
 from harness.model import (
@@ -78,7 +77,9 @@ def build(info: RunInfo, record: Record, decided: Decided) -> dict[str, Any]:
     """
     totals = {result.id: len(result.findings) for result in record.results if result.findings}
     statement = _assemble(info, _trim(record), decided, totals)
-    _read(encode(statement), None)
+    raw, checksum = _sealed(statement)
+    _read(raw, None)
+    statement["predicate"][EXTENSION]["sha256"] = checksum
     return statement
 
 
@@ -123,12 +124,12 @@ def _read(raw: bytes, envelope: Envelope | None) -> Verdict:
     """A statement's bytes; who signed is looked at where there are signatures."""
     data = read(raw)
     statement = typed(data)
-    if statement.predicate.detail.sha256 != _checksum(data):
+    if not _holds(raw, statement.predicate.detail.sha256):
         refuse(Unreadable.ALTERED, "the verdict's own checksum does not match its content")
     detail = statement.predicate.detail
     try:
         info, decided = _info(statement), _decided(detail)
-        again = encode(_assemble(info, _trim(detail.record), decided, detail.findings))
+        again, _ = _sealed(_assemble(info, _trim(detail.record), decided, detail.findings))
     except ValueError as error:
         refuse(Unreadable.INCONSISTENT, f"the verdict contradicts itself: {error}")
     if again != raw:
@@ -154,7 +155,7 @@ def _assemble(info: RunInfo, record: Record, decided: Decided, totals: Mapping[s
         msg = "the totals of findings are not those of the results"
         raise ValueError(msg)
     for path in {each.path for result in record.results for each in result.evidence}:
-        if not path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        if not path or path.startswith("/") or ".." in path.split("/"):
             msg = f"evidence {path!r} is not a path below the run's folder"
             raise ValueError(msg)
     go = decided.decision is Decision.GO
@@ -185,16 +186,32 @@ def _assemble(info: RunInfo, record: Record, decided: Decided, totals: Mapping[s
             ),
         ),
     )
-    data = statement.model_dump()
-    data["predicate"][EXTENSION]["sha256"] = _checksum(data)
-    return data
+    return statement.model_dump()
 
 
-def _checksum(data: Mapping[str, Any]) -> str:
-    """The digest of a statement without its own."""
-    predicate = data["predicate"]
-    bare = {**data, "predicate": {**predicate, EXTENSION: {**predicate[EXTENSION], "sha256": ""}}}
-    return hashlib.sha256(canonical(bare)).hexdigest()
+def _sealed(statement: Mapping[str, Any]) -> tuple[bytes, str]:
+    """The bytes of a statement that was assembled, with its checksum in its place, and the checksum.
+
+    It is encoded once, as that takes longest, with a mark in the checksum's place that is nowhere else.
+    """
+    predicate, mark = statement["predicate"], os.urandom(32).hex()
+    detail = {**predicate[EXTENSION], "sha256": mark}
+    encoded = encode({**statement, "predicate": {**predicate, EXTENSION: detail}})
+    before, after = encoded.split(mark.encode())
+    checksum = _over(before, after)
+    return before + checksum.encode() + after, checksum
+
+
+def _holds(raw: bytes, checksum: str) -> bool:
+    """Whether canonical bytes have the checksum that they state, once."""
+    before, found, after = raw.partition(f'"sha256":"{checksum}'.encode())
+    alone = bool(checksum and found) and checksum.encode() not in after
+    return alone and _over(before + b'"sha256":"', after) == checksum
+
+
+def _over(before: bytes, after: bytes) -> str:
+    """The digest of a statement without its own: over what stands before and after it."""
+    return hashlib.sha256(before + after.removesuffix(b"\n")).hexdigest()
 
 
 def _run(info: RunInfo) -> RunDetail:
@@ -279,6 +296,8 @@ def _trim(record: Record) -> Record:
 
 def _cut(result: CheckResult) -> CheckResult:
     lines = result.diagnosis
+    if len(lines) <= DIAGNOSIS_SHOWN and len(result.findings) <= FINDINGS_SHOWN:
+        return result
     if len(lines) > DIAGNOSIS_SHOWN:
         more = f"… and {len(lines) - DIAGNOSIS_SHOWN + 1} more lines, in the run's ledger"
         lines = (*lines[: DIAGNOSIS_SHOWN - 1], more)

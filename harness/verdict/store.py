@@ -10,8 +10,6 @@ it is still its own placeholder. So of two runs at once the one that started las
 import fcntl
 import json
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -84,7 +82,7 @@ def write_atomic(path: Path, raw: bytes) -> None:
         OSError: it could not be written; `path` is what it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{_TEMPORARY}{os.urandom(8).hex()}")
     try:
         with temporary.open("xb") as file:
             file.write(raw)
@@ -106,6 +104,8 @@ def prune(folder: Path, keep: int) -> tuple[str, ...]:
     Raises:
         StoreError: a run could not be removed.
     """
+    from shutil import rmtree
+
     removed: list[str] = []
     try:
         with _locked(folder):
@@ -114,7 +114,7 @@ def prune(folder: Path, keep: int) -> tuple[str, ...]:
             compared = _compared_with(found) if len(found) > keep else frozenset()
             for run in found[keep:]:
                 if run.name != newest and run not in compared and not _may_be_going_on(run):
-                    shutil.rmtree(run)
+                    rmtree(run)
                     removed.append(run.name)
     except OSError as error:
         raise StoreError(f"{folder}: old runs could not be removed: {error}", hint="remove them") from error

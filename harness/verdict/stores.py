@@ -5,7 +5,6 @@ the newest, the one that *began* last, and its verdict (PENDING until it is over
 """
 
 import os
-import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
@@ -115,7 +114,7 @@ class FolderStore:
         """Keep a record beside a run's verdict, under the first number that is free."""
         _require(self.verdict(series, run_id), self.uri, run_id)
         folder = self._run(series, run_id) / RECORDS
-        temporary = folder / f".writing-{secrets.token_hex(8)}"
+        temporary = folder / f".writing-{os.urandom(8).hex()}"
         try:
             folders.write_atomic(temporary, raw)
             try:

@@ -4,6 +4,7 @@ The consumer brings its own profile, plan and time; the verdict brings claims. E
 consumer knows, in a fixed order, and the first that does not hold is the reason, with a code of its own.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -352,11 +353,12 @@ def _complete(verdict: Verdict, asked: Question) -> None:
 def _difference(wanted: Sequence[T], stated: Sequence[T], name: Callable[[T], str]) -> str:
     """What is missing, what is more, what is not the same; empty where both are equal as sets without repeats."""
     ours, theirs = {name(each): each for each in wanted}, {name(each): each for each in stated}
+    times = Counter(map(name, stated))
     parts = {
         "missing": [key for key in ours if key not in theirs],
         "unknown here": [key for key in theirs if key not in ours],
         "not the same": [key for key in ours if key in theirs and ours[key] != theirs[key]],
-        "named twice": [key for key in theirs if sum(name(each) == key for each in stated) > 1],
+        "named twice": [key for key in theirs if times[key] > 1],
     }
     return "; ".join(f"{what} {', '.join(keys[:5])}" for what, keys in parts.items() if keys)
 

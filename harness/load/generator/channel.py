@@ -8,7 +8,7 @@ sent.
 
 import hmac
 import json
-import secrets
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,7 +38,7 @@ class Message:
 
 def nonce() -> str:
     """A number used once."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 class Channel:
