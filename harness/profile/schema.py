@@ -145,6 +145,8 @@ class AppConfig(Section):
     """Image name -> ECR repository."""
     require_clean: bool = False
     """Whether a working tree with uncommitted changes may be GO."""
+    require_images: bool = False
+    """Whether a verdict is only of use that speaks of every one of `images`."""
 
 
 class AwsConfig(Section):

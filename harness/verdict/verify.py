@@ -217,6 +217,14 @@ def _signatures(verdict: Verdict, asked: Question) -> tuple[str, ...]:
 
 
 def _subjects(verdict: Verdict, asked: Question) -> None:
+    app = asked.profile.app
+    if app.require_images and (unnamed := [name for name in app.images if name not in verdict.info.images]):
+        raise RefusedError(
+            Refusal.SUBJECT,
+            f"the verdict does not speak of image {', '.join(unnamed)}, which profile {asked.profile.name} releases",
+            verdict,
+            hint="run the gates with " + " ".join(f"--image {name}=…" for name in app.images),
+        )
     for name, digest in asked.subjects.items():
         subject = verdict.info.subject(name)
         if subject is None or name not in verdict.info.images:

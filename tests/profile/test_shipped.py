@@ -132,7 +132,7 @@ def test_staging_has_the_guides_load_targets(load: Load) -> None:
 @pytest.mark.parametrize("name", ["staging", "prod"])
 def test_floors_where_a_release_proves_itself(load: Load, name: str) -> None:
     values = {key: setting.value for key, setting in load(name).settings.items()}
-    assert values["app.require_clean"] is True
+    assert values["app.require_clean"] is values["app.require_images"] is True
     assert values["gates.security.safety.max_age"] == "7d"
     assert values["gates.security.safety.min_records"] == 1000
 

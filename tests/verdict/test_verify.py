@@ -24,7 +24,7 @@ from harness.model import (
     Subject,
 )
 from harness.policy import decide
-from harness.profile.schema import AwsConfig, LocalConfig, PolicyConfig, SkipRules
+from harness.profile.schema import AppConfig, AwsConfig, LocalConfig, PolicyConfig, SkipRules
 from harness.verdict.format import EXTENSION
 from harness.verdict.reading import encode
 from harness.verdict.refusal import Refusal, RefusedError
@@ -165,6 +165,15 @@ def test_subject_that_nobody_asked_the_run_about(case: Any) -> None:
     case.info = replace(case.info, subjects=(*case.info.subjects, Subject("web", {"sha256": "b" * 64})))
     case.subjects = {"web": "sha256:" + "b" * 64}
     refused(case.write(), Refusal.SUBJECT, "does not speak of image web")
+
+
+def test_subject_every_image_of_the_profile(case: Any) -> None:
+    """A verdict about api alone is no GO for a profile that releases web, too, and asks for all of them."""
+    images = {"api": "api", "web": "web"}
+    case.profile = replace(case.profile, app=AppConfig(images=images))
+    assert case.write().verify().verdict.decision is Decision.GO, "the profile does not ask for all"
+    case.profile = replace(case.profile, app=AppConfig(images=images, require_images=True))
+    refused(case, Refusal.SUBJECT, "does not speak of image web, which profile staging releases")
 
 
 def test_subject_of_another_kind_of_digest(case: Any) -> None:
