@@ -168,8 +168,8 @@ def _begin(run: Run) -> None:
     _open_ledger(run)
 
 
-_NOWHERE = dict.fromkeys(("AWS_ENDPOINT_URL", "WEB_ENDPOINT", "API_ENDPOINT"), "http://127.0.0.1:0")
-"""Places that only the stand-in knows; until it is up the profile is bound to nowhere."""
+_NOWHERE = dict.fromkeys(("AWS_ENDPOINT_URL", "WEB_ENDPOINT", "API_ENDPOINT"), "http://127.0.0.1:1")
+"""Places that only the stand-in knows; until it is up the profile is bound to a port where nobody listens."""
 
 
 @contextmanager

@@ -34,6 +34,8 @@ endpoint_url = "{url}"
 stand_in = true
 [gates.integration]
 settle = "{settle}"
+[gates.load]
+allowed_hosts = ["127.0.0.1"]
 """
 """`staging`, where the emulator is; without the journeys, which need the application running."""
 TAG = "v1.2.3"
