@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from harness.shapes.reading import Read, reader
+from harness.shapes.marks import Read
+from harness.shapes.reading import reader
 from harness.shapes.writing import Write, writer, written
 
 T = TypeVar("T")

@@ -16,7 +16,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 import pytest
 
 from harness import codec
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field, replace
 from harness.gates.context import GateContext
 from harness.masking import mask
 from harness.model import (

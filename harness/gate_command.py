@@ -11,13 +11,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import __version__, codec
 from harness.errors import ExitCode, GonogoError, UsageError
+from harness.frozen import replace
 from harness.gate_request import Request, Run, validate
 from harness.gates import ALWAYS, plan, tables
 from harness.gates.context import GateContext

@@ -5,13 +5,12 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.gates import ALWAYS, GATES, plan, tables
 from harness.gates.integration import IntegrationConfig
 from harness.model import ExpectedCheck, ExpectedGate, Phase

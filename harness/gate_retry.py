@@ -6,10 +6,10 @@ before it stays: a retry never turns what was seen into what could not be seen.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from harness.aws.faults import Denied, Misconfigured
+from harness.frozen import replace
 from harness.model import Attempt, CheckResult, Evidence, Outcome
 from harness.waivers import is_secret
 

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import time
 from collections.abc import Generator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from harness import codec, fixtures
 from harness.aws.faults import Fault
 from harness.errors import GonogoError
 from harness.fixtures import CHECK, CONTEXT, Check, Ended
+from harness.frozen import replace
 from harness.gate_retry import MOST, keep_apart, may_be_tried_again, together
 from harness.gates import GATES, resolve
 from harness.gates.context_file import read

@@ -5,13 +5,12 @@ be built without a reason, a skip not without a cause. `harness.codec` turns all
 """
 
 from collections.abc import Mapping
-from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 from math import isfinite
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 
 
 class Phase(StrEnum):

@@ -7,9 +7,9 @@ it is about is none.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
+from harness.frozen import replace
 from harness.model import CheckResult, Finding, Outcome, Record, SessionEnd, Waiver
 
 SUBJECT = "subject"

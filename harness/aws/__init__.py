@@ -3,6 +3,7 @@
 `RESOURCES` has one row per kind of thing that a profile may declare; a test holds it against the folder.
 """
 
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 from harness.profile.schema import Resource
@@ -33,11 +34,21 @@ RESOURCES: dict[str, str] = {
 """Where in a profile a kind is declared -> ``module:class``."""
 
 
-def resource_types() -> dict[str, type[Resource]]:
-    """The classes behind `RESOURCES`, imported now."""
-    found: dict[str, type[Resource]] = {}
-    for path, target in RESOURCES.items():
-        module, _, name = target.partition(":")
-        kind = getattr(import_module(module), name)
-        found[path] = kind
-    return found
+class _Kinds(Mapping[str, type[Resource]]):
+    """The classes behind `RESOURCES`, each imported when it is asked for."""
+
+    def __getitem__(self, path: str) -> type[Resource]:
+        module, _, name = RESOURCES[path].partition(":")
+        kind: type[Resource] = getattr(import_module(module), name)
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(RESOURCES)
+
+    def __len__(self) -> int:
+        return len(RESOURCES)
+
+
+def resource_types() -> Mapping[str, type[Resource]]:
+    """The kinds by where they are declared. Who asks for one by its name imports that one alone."""
+    return _Kinds()

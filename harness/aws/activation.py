@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ from harness.aws.faults import Fault
 from harness.aws.journey import DomainJourney, is_leftover, probe_domain
 from harness.aws.session import Aws
 from harness.aws.traces import Messages, Rows, Shown, Transcript, Web, Zones
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.model import Outcome
 from harness.polling import poll
 

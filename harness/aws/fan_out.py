@@ -10,14 +10,13 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import field
 from typing import Literal
 
 from harness.aws.faults import Absent, Fault
 from harness.aws.probe import ATTRIBUTE, MARGIN, MAX_HELD, Mail, probe_of, sweep
 from harness.aws.queues import QueueState, describe
 from harness.aws.session import Aws, need
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.polling import poll
 
 _WAIT = 1

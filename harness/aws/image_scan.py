@@ -3,13 +3,12 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from typing import Any
 
 from harness.aws.ecr import EcrRepository, Image
 from harness.aws.paging import pages
 from harness.aws.session import Aws, need
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.polling import poll
 
 DONE = ("COMPLETE", "ACTIVE")

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.aws.postgres import said
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -1,7 +1,6 @@
 """RDS instances as AWS describes them: as few questions as there can be, and what each part of the answer means."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.aws import cloudformation, metrics
@@ -9,7 +8,7 @@ from harness.aws.census import Told
 from harness.aws.faults import Absent, Fault
 from harness.aws.metrics import Query, Sample
 from harness.aws.session import Aws, need
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field, replace
 
 if TYPE_CHECKING:
     from harness.aws.rds import RdsInstance

@@ -5,7 +5,6 @@ database's credentials, for a login; what is read here is masked everywhere from
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
@@ -14,7 +13,7 @@ from harness.aws.faults import Absent, Broken, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws, need
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.model import Outcome, Phase
 from harness.profile.schema import Duration
 from harness.profile.units import write_duration

@@ -1,7 +1,6 @@
 """SQS: queues and their dead letters; `harness.aws.probe` sends a probe message through one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from harness.aws import metrics, queue_policy, queues
@@ -12,6 +11,7 @@ from harness.aws.operations import Operation
 from harness.aws.queues import DeadLetters, Encryption, QueueState, describe
 from harness.aws.resource import AwsResource, Read
 from harness.aws.session import Aws
+from harness.frozen import replace
 from harness.model import Phase
 from harness.profile.schema import Duration, rule
 from harness.shapes import Field, model_validator

@@ -8,7 +8,6 @@ check that must wait for something looks again with `Survey.live`.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from harness.aws.census import Census, Found, Status, Told, judge, status_of
 from harness.aws.faults import Absent, Broken, Fault
 from harness.aws.resource import AwsResource, Read, demanded
 from harness.aws.session import Aws
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.masking import mask
 from harness.model import Phase
 from harness.profile import Profile

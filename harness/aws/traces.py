@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import field
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ from harness.aws import postgres, secrets, sqs
 from harness.aws.faults import Absent
 from harness.aws.journey import DomainJourney
 from harness.aws.session import Aws, need
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.http import Answer, send
 
 REQUEST_SECONDS = 10.0

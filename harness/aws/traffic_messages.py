@@ -12,7 +12,6 @@ there counts as delivered: that a queue looks empty shows nothing while messages
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from time import time
 from typing import Any
 
@@ -20,7 +19,7 @@ from harness.aws.faults import Fault
 from harness.aws.probe import ATTRIBUTE, MARGIN, MAX_HELD, probe_of, sweep
 from harness.aws.queues import QueueState, describe
 from harness.aws.session import Aws, need
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.model import Cause, Outcome
 from harness.polling import poll
 

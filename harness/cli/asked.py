@@ -4,12 +4,12 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
+from harness.frozen import replace
 from harness.model import Decision, Phase
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
 """What the session of a gate is told: who released what, where, and under which profile. Travels as one JSON file."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.model import Phase, Subject
 from harness.profile import Profile
 

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from harness import codec
+from harness.frozen import replace
 from harness.gates import tables
 from harness.gates.context import GateContext
 from harness.model import Phase, Subject, Waiver

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from harness.load.steps import PLACEHOLDER, UNIQUE, Extract, Journey, Step
@@ -130,4 +129,6 @@ def longest(journeys: Iterable[JourneyConfig]) -> int:
 
 def traffic(journeys: Iterable[JourneyConfig], *, timeout: float) -> dict[str, Any]:
     """`harness.load.plan.Plan.traffic` of journeys whose every step may take `timeout` seconds."""
+    from dataclasses import asdict
+
     return {"journeys": [asdict(journey.journey()) for journey in journeys], "timeout": timeout}

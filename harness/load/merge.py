@@ -5,9 +5,9 @@ Counts and sums are exact; percentiles of more than one part come from the bucke
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
+from harness.frozen import replace
 from harness.load.latency import PERCENTILES, Latency
 from harness.load.result import LoadResult, StepResult
 from harness.load.windows import add_up, merge, percentile

@@ -6,7 +6,6 @@ Standard library only: Locust's process imports it too.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, field
 from functools import cached_property
 from ipaddress import ip_address
 from math import ceil
@@ -14,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from harness.errors import ProfileError, ToolError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.load.schedule import Schedule, Stage, constant
 from harness.masking import register
 
@@ -118,6 +117,8 @@ class Plan:
 
     def to_json(self) -> str:
         """As `from_json` takes it."""
+        from dataclasses import asdict
+
         return json.dumps(asdict(self))
 
     @classmethod

@@ -3,12 +3,11 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, field, fields
 from enum import StrEnum
 from pathlib import Path
 
 from harness.errors import ToolError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.load.latency import Latency
 from harness.load.windows import MOST, Windows
 
@@ -142,6 +141,8 @@ def write(path: Path, result: LoadResult) -> None:
     """Write a result whole or not at all."""
     part = path.with_name(f"{path.name}.part")
     with part.open("w") as file:
+        from dataclasses import asdict
+
         lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in asdict(result).items())
         file.write("{\n" + ",\n".join(lines) + "\n}\n")
         file.flush()
@@ -165,6 +166,8 @@ def read(path: Path, *, run: str | None = None) -> LoadResult:
         raise ToolError(f"Locust left no result ({path.name})", hint=hint) from error
     except (OSError, ValueError) as error:
         raise ToolError(f"Locust's result {path.name} cannot be read: {error}", hint=hint) from error
+    from dataclasses import fields
+
     known = {key.name for key in fields(LoadResult)}
     if not isinstance(data, dict) or data.get("schema") != SCHEMA or data.keys() != known:
         raise ToolError(f"Locust's result {path.name} is not of the known form", hint=hint)

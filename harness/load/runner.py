@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import ToolError
+from harness.frozen import replace
 from harness.load.plan import VARIABLE, Plan, register_secrets
 from harness.load.result import LoadResult, read
 from harness.load.workers import LOCUSTFILE, Meeting, bare_environment, here

@@ -3,12 +3,12 @@
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from harness.errors import ProfileError, ThresholdError
+from harness.frozen import replace
 from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, ZoneTarget
 from harness.load.ecs_workers import Elsewhere, Workers
 from harness.load.journeys import JourneyConfig, longest, require_distinct, traffic

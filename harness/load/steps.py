@@ -7,11 +7,10 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any, Self
 from urllib.parse import quote
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A value put in by name; other braces, as JSON has them, stay."""

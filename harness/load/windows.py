@@ -5,11 +5,10 @@ A run has at most `MOST` windows, however long it is. Standard library only: Loc
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from functools import cache
 from itertools import zip_longest
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.load.latency import upper_end
 
 MOST = 300

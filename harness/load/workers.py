@@ -4,12 +4,11 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 from harness.errors import ProfileError, ToolError, UsageError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.load.generator.channel import BROKEN, FORKED, TOKEN
 from harness.load.plan import VARIABLE
 from harness.profile.schema import PLACE, Duration, Section

@@ -2,11 +2,10 @@
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.local.plan import Plan
 
 API_DELAY = "2.5"

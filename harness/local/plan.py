@@ -5,10 +5,10 @@ parameters, image repositories) follows from the names of its environment.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, field, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field, replace
 
 if TYPE_CHECKING:  # whoever only carries a plan out does not pay for reading profiles
     from harness.aws.ecs import EcsService

@@ -1,11 +1,10 @@
 """A named environment: what must be there, which gates run, which rules hold. Read from TOML, validated whole."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from typing import Any, TypeVar
 
 from harness.errors import ProfileError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.model import Phase, Waiver
 from harness.profile.schema import (
     AppConfig,

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.frozen import replace
 from harness.model import Phase
 from harness.profile import Profile, Settings, Tables, paths
 from harness.profile.keys import children, leaves, root_type

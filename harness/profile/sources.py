@@ -2,13 +2,12 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ProfileError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.profile import is_override, paths
 from harness.profile.lines import find_lines
 from harness.profile.problems import near

@@ -5,7 +5,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.load.progress import Watch, watch
 from harness.model import CheckResult, ExpectedGate, GateRun, GateVerdict, Outcome, SessionEnd
 from harness.report.marks import draw, sign, style, tolerant

@@ -5,11 +5,10 @@ dashes as well as by colour, and every one has its name in the legend.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import field
 from math import ceil, floor, log10
 from pathlib import Path
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.report.html import Html, el, join
 from harness.report.text import one_line
 

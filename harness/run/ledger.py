@@ -8,14 +8,13 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness import codec
 from harness.errors import ToolError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.model import CheckResult, ExpectedCheck, ExpectedGate, GateRun, Policy, Record
 from harness.shapes import ValidationError
 

@@ -9,12 +9,11 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from types import FrameType
 from typing import Protocol
 
 from harness import codec
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.gates import ALWAYS
 from harness.gates.context import GateContext
 from harness.model import (

@@ -9,13 +9,12 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from harness import process
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.model import Cause, Finding, Measurement, Outcome
 from harness.scanners.environment import tool_environment
 from harness.scanners.interface import BrokenToolError, Report, Scan, counted, exited

@@ -5,13 +5,12 @@ short, it raises `BrokenToolError`. Nothing scanned is inconclusive, never a pas
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
 from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn, ParamSpec, Protocol
 
 from harness.errors import ToolError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.model import Cause, Finding, Measurement, Outcome, Unit
 from harness.process import Finished
 

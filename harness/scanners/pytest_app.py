@@ -10,12 +10,11 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from harness import process
 from harness.errors import ToolError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.model import Cause, Finding, Measurement, Outcome, Unit
 from harness.scanners import coverage, junit
 from harness.scanners.environment import tool_environment

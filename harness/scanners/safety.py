@@ -10,7 +10,6 @@ import shutil
 import site
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 from harness import process
 from harness.errors import ToolError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.model import Cause, Finding, Measurement, Outcome, Unit
 from harness.scanners import advisories, requirements
 from harness.scanners.environment import tool_environment

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from threading import Lock
 from typing import Any
 
 from harness.errors import GonogoError, VerdictError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.gates import plan, tables
 from harness.gates.load import LoadConfig
 from harness.gates.security import SecurityConfig

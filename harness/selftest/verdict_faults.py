@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness.errors import GonogoError
+from harness.frozen import replace
 from harness.model import Cause, Decision, Outcome, Phase, Subject
 from harness.policy import decide
 from harness.profile.public_key import KeyKind

@@ -4,26 +4,23 @@ A strict reader takes what a file holds: JSON's or TOML's own types, nothing con
 is due. The other kind takes what code passes: instances as well, and sequences for lists.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
 from math import isfinite
-from operator import ge, gt, le, lt
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_type_hints
 
+from harness.frozen import is_record, specs
 from harness.shapes.errors import ValidationError, Wrong, refusal
-from harness.shapes.field import AfterValidator, Later, Limits, Mark, origin
+from harness.shapes.field import Later, Mark, origin
+from harness.shapes.marks import Read, marked, pattern
 
-Read = Callable[[Any], Any]
 _EXACT = r"-?[0-9]{1,400}(/[0-9]{1,400})?"
 _TIME = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
-_patterns: dict[str, Any] = {}
 
 
 class ReadsItself(Protocol):
@@ -44,7 +41,7 @@ def reader(hint: Any, marks: tuple[Any, ...] = (), *, strict: bool) -> Read:  # 
         return _one_of(hint, marks, strict=strict)
     other = next((mark for mark in marks if isinstance(mark, Mark) and not mark.plain), None)
     read = _instance(hint) if other is not None else _core(hint, strict=strict)
-    return _marked(read, marks, strict=strict)
+    return marked(read, marks, strict=strict)
 
 
 def plain(hint: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: ANN401
@@ -69,9 +66,9 @@ def _one_of(hint: Any, marks: tuple[Any, ...], *, strict: bool) -> Read:  # noqa
     if len(others) == 1:
         read = reader(others[0], marks, strict=strict)
     elif any(isinstance(mark, Mark) and not mark.plain for mark in marks):
-        read = _marked(_instance(tuple(others)), marks, strict=strict)
+        read = marked(_instance(tuple(others)), marks, strict=strict)
     else:
-        read = _marked(_first_of([reader(part, strict=strict) for part in others]), marks, strict=strict)
+        read = marked(_first_of([reader(part, strict=strict) for part in others]), marks, strict=strict)
     if len(others) == len(parts):
         return read
     return lambda value: None if value is None else read(value)
@@ -124,7 +121,7 @@ def _core(hint: Any, *, strict: bool) -> Read:  # noqa: ANN401
             return own
         if issubclass(hint, Enum):
             return _enum(hint, strict=strict)
-        if is_dataclass(hint):
+        if is_record(hint):
             return _record(hint, strict=strict)
     msg = f"no shape can hold {hint!r}"
     raise TypeError(msg)
@@ -175,7 +172,7 @@ def _truth(value: Any) -> bool:  # noqa: ANN401
 def _exact(value: Any) -> Fraction:  # noqa: ANN401
     if isinstance(value, Fraction):
         return value
-    if isinstance(value, str) and _pattern(_EXACT).fullmatch(value):
+    if isinstance(value, str) and pattern(_EXACT).fullmatch(value):
         try:
             return Fraction(value)
         except ZeroDivisionError:
@@ -186,7 +183,7 @@ def _exact(value: Any) -> Fraction:  # noqa: ANN401
 def _time(value: Any) -> datetime:  # noqa: ANN401
     if isinstance(value, datetime):
         return value
-    if isinstance(value, str) and _pattern(_TIME).fullmatch(value):
+    if isinstance(value, str) and pattern(_TIME).fullmatch(value):
         try:
             return datetime.fromisoformat(value.upper())
         except ValueError:
@@ -306,7 +303,7 @@ def _mapping(key: Any, item: Any, *, strict: bool) -> Read:  # noqa: ANN401
 
 def _int_key(value: Any) -> int:  # noqa: ANN401
     """A whole number as JSON writes it where it is a key."""
-    if isinstance(value, str) and _pattern(r"-?[0-9]{1,18}").fullmatch(value):
+    if isinstance(value, str) and pattern(r"-?[0-9]{1,18}").fullmatch(value):
         return int(value)
     return _whole(value)
 
@@ -317,10 +314,10 @@ def _record(kind: Any, *, strict: bool) -> Read:  # noqa: ANN401 - a dataclass
 
     def fill() -> None:
         hints = get_type_hints(kind, include_extras=True)
-        for field in fields(kind):
-            if field.default is NO_DEFAULT and field.default_factory is NO_DEFAULT:
-                required.append(field.name)
-            reads[field.name] = reader(hints[field.name], strict=strict)
+        for name, spec in specs(kind).items():
+            if spec.required:
+                required.append(name)
+            reads[name] = reader(hints[name], strict=strict)
 
     def read(value: Any) -> Any:  # noqa: ANN401
         if not strict and isinstance(value, kind):
@@ -358,99 +355,3 @@ def _known(value: Mapping[str, Any], reads: Mapping[str, Read], required: list[s
     if wrong:
         raise ValidationError(wrong)
     return found
-
-
-# --- Marks -------------------------------------------------------------------------------------------------------
-
-
-def _marked(read: Read, marks: tuple[Any, ...], *, strict: bool) -> Read:
-    for mark in marks:
-        if isinstance(mark, Limits):
-            read = _limited(read, mark)
-    for mark in marks:
-        if isinstance(mark, AfterValidator):
-            read = judged(read, mark.function)
-        elif isinstance(mark, Mark) and type(mark).meaning is not Mark.meaning:
-            read = _meaning(read, mark, strict=strict)
-    return read
-
-
-def judged(read: Read, function: Callable[[Any], Any]) -> Read:
-    """`read`, and then a function whose `ValueError` refuses what was read."""
-
-    def read_judged(value: Any) -> Any:  # noqa: ANN401
-        found = read(value)
-        try:
-            return function(found)
-        except ValidationError:
-            raise
-        except ValueError as error:
-            raise refusal("value_error", str(error), value) from error
-
-    return read_judged
-
-
-def _meaning(read: Read, mark: Mark, *, strict: bool) -> Read:
-    def read_meaning(value: Any) -> Any:  # noqa: ANN401
-        try:
-            meant = mark.meaning(value, strict=strict)
-        except ValueError as error:
-            raise refusal("value_error", str(error), value) from error
-        return read(meant)
-
-    return read_meaning
-
-
-def _limited(read: Read, limits: Limits) -> Read:
-    bounds = [
-        (code, text, holds, limit)
-        for code, text, holds, limit in (
-            ("greater_than_equal", "greater than or equal to", ge, limits.ge),
-            ("greater_than", "greater than", gt, limits.gt),
-            ("less_than_equal", "less than or equal to", le, limits.le),
-            ("less_than", "less than", lt, limits.lt),
-        )
-        if limit is not None
-    ]
-    sized = limits.min_length is not None or limits.max_length is not None
-    if not bounds and not sized and limits.pattern is None:
-        return read
-
-    def read_limited(value: Any) -> Any:  # noqa: ANN401
-        found = read(value)
-        for code, text, holds, limit in bounds:
-            if not holds(found, limit):
-                raise refusal(code, f"Input should be {text} {limit}", value)
-        if sized:
-            _hold_length(found, limits)
-        if limits.pattern is not None and not _pattern(limits.pattern).search(found):
-            raise refusal("string_pattern_mismatch", f"String should match pattern '{limits.pattern}'", value)
-        return found
-
-    return read_limited
-
-
-def _hold_length(found: Any, limits: Limits) -> None:  # noqa: ANN401
-    what, unit = ("String", "character") if isinstance(found, str) else ("List", "item")
-    if isinstance(found, dict):
-        what = "Dictionary"
-    least, most, size = limits.min_length, limits.max_length, len(found)
-    after = "" if what == "String" else f" after validation, not {size}"
-    if least is not None and size < least:
-        told = f"{what} should have at least {least} {unit}{'s' if least > 1 else ''}{after}"
-        raise refusal("too_short", told, found)
-    if most is not None and size > most:
-        told = f"{what} should have at most {most} {unit}{'s' if most > 1 else ''}{after}"
-        raise refusal("too_long", told, found)
-
-
-def _pattern(text: str) -> Any:  # noqa: ANN401 - a compiled pattern
-    """A pattern, compiled when first needed; its ``$`` is the very end, which Python writes ``\\Z``."""
-    if text not in _patterns:
-        import re
-
-        anchored = re.sub(
-            r"\\.|\[(?:\\.|[^\]])*\]|\$", lambda match: r"\Z" if match[0] == "$" else match[0], text
-        )
-        _patterns[text] = re.compile(anchored)
-    return _patterns[text]

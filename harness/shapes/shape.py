@@ -5,7 +5,8 @@ from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_args
 
 from harness.shapes.errors import ValidationError, Wrong, refusal
 from harness.shapes.field import MISSING, Field, Key, Limits, origin
-from harness.shapes.reading import Read, judged, reader
+from harness.shapes.marks import Read, judged
+from harness.shapes.reading import reader
 from harness.shapes.writing import Write, writer
 
 _GIVEN = "__given__"
@@ -36,9 +37,11 @@ class Shape:
     def model_construct(cls, **values: Any) -> Self:  # noqa: ANN401
         """One of it from values that are known to be right, by their attributes' names; defaults are filled in."""
         found = cls.__new__(cls)
-        missing = {key.name: key.value() for key in keys_of(cls).values() if key.name not in values}
-        vars(found).update(missing | values)
-        vars(found)[_GIVEN] = frozenset(values)
+        own = vars(found)
+        own.update(values)
+        own[_GIVEN] = frozenset(values)
+        if len(values) < len(keys_of(cls)):
+            own.update({key.name: key.value() for key in keys_of(cls).values() if key.name not in values})
         return found
 
     def model_copy(self, *, update: Mapping[str, Any]) -> Self:

@@ -1,13 +1,13 @@
 """Values of annotated types as plain JSON values: the inverse of `harness.shapes.reading`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from harness.frozen import is_record, specs
 from harness.shapes.field import Mark
 
 Write = Callable[[Any], Any]
@@ -51,7 +51,7 @@ def _of_class(kind: type) -> Write | None:
         return own
     if issubclass(kind, Enum):
         return lambda value: value.value
-    return _record(kind) if is_dataclass(kind) else None
+    return _record(kind) if is_record(kind) else None
 
 
 def _unless_none(write: Write) -> Write:
@@ -80,7 +80,7 @@ def _record(kind: Any) -> Write:  # noqa: ANN401 - a dataclass
 
     def fill() -> None:
         hints = get_type_hints(kind, include_extras=True)
-        plan.extend((field.name, writer(hints[field.name])) for field in fields(kind))
+        plan.extend((name, writer(hints[name])) for name in specs(kind))
 
     def write(value: Any) -> dict[str, Any]:  # noqa: ANN401
         if not plan:

@@ -22,11 +22,11 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from harness.errors import VerdictError
+from harness.frozen import dataclass
 from harness.model import Decision
 from harness.verdict.envelope import unseal
 from harness.verdict.plain import open_plain, read_plain

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
 from datetime import datetime, timedelta
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field, replace
 from harness.masking import mask
 from harness.model import ExpectedCheck, Phase, Policy, Subject
 from harness.profile import Profile

@@ -12,12 +12,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import GonogoError, UsageError, VerdictError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.masking import register
 from harness.profile.public_key import KeyKind, KeyText, key_of
 from harness.profile.schema import SigningConfig

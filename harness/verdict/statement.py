@@ -8,12 +8,11 @@ that is accepted can contradict anything else in it.
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 from urllib.parse import quote
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.judgement import is_flaky, waived
 from harness.model import (
     Cause,

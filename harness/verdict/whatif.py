@@ -1,9 +1,8 @@
 """What would change a decision: the policy asked again, with a gate imagined to pass. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.model import (
     CheckResult,
     Decided,

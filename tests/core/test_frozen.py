@@ -7,18 +7,18 @@ import pickle
 import threading
 import typing
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, field
+from dataclasses import FrozenInstanceError
 from typing import Any, ClassVar
 
 import pytest
 
+from harness import frozen
 from harness.frozen import _Later, dataclass
 
-Decorator = Callable[..., Any]
 
-
-def declare(decorator: Decorator) -> dict[str, Any]:
-    """The same classes by either decorator."""
+def declare(lib: Any, field: Any = None) -> dict[str, Any]:
+    """The same classes by either library; `field` of the other one may be mixed in."""
+    decorator, field = lib.dataclass, field or lib.field
 
     @decorator(frozen=True)
     class Base:
@@ -67,13 +67,15 @@ def declare(decorator: Decorator) -> dict[str, Any]:
         number: int
 
     found = dict(locals())
-    del found["decorator"]
+    for name in ("decorator", "field", "lib"):
+        del found[name]
     for kind in found.values():
         kind.__qualname__ = kind.__name__
     return found
 
 
-OURS, THEIRS = declare(dataclass), declare(dataclasses.dataclass)
+OURS, THEIRS = declare(frozen), declare(dataclasses)
+MIXED = declare(frozen, dataclasses.field)
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("Base", ("a",), {}),
     ("Base", (), {"name": "a", "size": 4}),
@@ -107,6 +109,11 @@ def test_an_instance_is_as_the_standard_library_s(
     name: str, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
     def seen(kinds: dict[str, Any]) -> Any:
+        replace = dataclasses.replace if kinds is THEIRS else frozen.replace
+
+        def replaced(instance: Any, **changes: Any) -> str:
+            return repr(replace(instance, **changes))
+
         one, other = kinds[name](*arguments, **named), kinds[name](*arguments, **named)
         return {
             "repr": repr(one),
@@ -117,10 +124,13 @@ def test_an_instance_is_as_the_standard_library_s(
             "set an unknown one": outcome(lambda: setattr(one, "unknown", 1)),
             "delete": outcome(lambda: delattr(one, "name")),
             "values": outcome(lambda: dataclasses.asdict(one)),
+            "replaced": outcome(lambda: replaced(one, name="z")),
+            "an unknown one replaced": outcome(lambda: replaced(one, unknown=1)),
+            "one that is made replaced": outcome(lambda: replaced(one, made="there")),
             "copied": copy.deepcopy(one) == one or isinstance(one, Exception),
         }
 
-    assert outcome(lambda: seen(OURS)) == outcome(lambda: seen(THEIRS))
+    assert outcome(lambda: seen(OURS)) == outcome(lambda: seen(MIXED)) == outcome(lambda: seen(THEIRS))
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -150,7 +160,7 @@ class Travels:
 
 def test_what_is_equal_first_and_made_first_does_not_matter() -> None:
     sent = pickle.dumps(Travels("a", (1,)))
-    fresh = declare(dataclass)
+    fresh = declare(frozen)
     assert pickle.loads(sent) == Travels("a", (1,))
     made = object.__new__(fresh["Base"])
     assert isinstance(vars(fresh["Base"])["__eq__"], _Later)
@@ -160,7 +170,7 @@ def test_what_is_equal_first_and_made_first_does_not_matter() -> None:
 
 
 def test_a_pattern_matches_and_a_subclass_is_made_before_its_base() -> None:
-    fresh = declare(dataclass)
+    fresh = declare(frozen)
     derived = fresh["Derived"]("a", 4)
     assert (derived.name, derived.size, derived.made) == ("a", 4, "here")
     match Travels("b"):
@@ -171,7 +181,7 @@ def test_a_pattern_matches_and_a_subclass_is_made_before_its_base() -> None:
 @pytest.mark.parametrize("name", ["Base", "Derived"])
 def test_threads_that_make_a_class_at_once_all_get_it_whole(name: str) -> None:
     for _ in range(50):
-        kind = declare(dataclass)[name]
+        kind = declare(frozen)[name]
         start = threading.Barrier(4)
         found: list[Any] = []
 

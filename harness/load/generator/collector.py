@@ -4,11 +4,11 @@ Knows nothing of Locust, of greenlets or of the network.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from harness.errors import ToolError
+from harness.frozen import replace
 from harness.load.generator.recorder import Tally
 from harness.load.generator.snapshot import Rhythm, Snapshot
 from harness.load.latency import rank_of

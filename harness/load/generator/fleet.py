@@ -10,7 +10,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from locust.runners import MasterRunner
 
 from harness import __version__
 from harness.errors import GonogoError, ToolError
+from harness.frozen import replace
 from harness.load.generator.channel import BROKEN, MESSAGE, Channel, ForgedError, Message, nonce
 from harness.load.generator.collector import Collector
 from harness.load.generator.node import Node

@@ -2,12 +2,11 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from random import Random
 from typing import Any
 
 from harness.errors import ToolError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.load.generator.client import IDEMPOTENT, Client, kind_of, now, say, written
 from harness.load.generator.connection import SAMPLE, Connection, Connector
 from harness.load.generator.deadline import Deadlines, Overdue

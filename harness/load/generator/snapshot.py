@@ -1,10 +1,9 @@
 """What a node tells while it runs: everything so far, numbered, so that nothing is added twice or lost unseen."""
 
 from collections.abc import Mapping
-from dataclasses import field
 from math import ceil
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.load.generator.recorder import Tally
 from harness.load.plan import Plan
 from harness.load.result import LoadResult

@@ -8,9 +8,8 @@ of 2, 4, 8, … of them (batch means: B. Schmeiser, *Batch size effects in the a
 Research 30, 1982), because a burst that is longer than a window does not show between neighbouring windows.
 """
 
-from dataclasses import field
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 
 MIN_WINDOWS = 6
 """Fewer clusters than this do not say how much they vary."""

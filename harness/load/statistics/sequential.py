@@ -9,13 +9,12 @@ In order, at each look:
 3. PASS and INCONCLUSIVE come at the horizon only. An early pass must be asked for and says what it assumes.
 """
 
-from dataclasses import field
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, exp, floor, inf, log
 
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.load.statistics import evidence
 from harness.load.statistics.dependence import MIN_WINDOWS, Clusters
 from harness.load.statistics.interval import Interval, clopper_pearson
