@@ -352,7 +352,9 @@ def test_copies_and_dumps_know_what_was_given() -> None:
 
 def test_only_the_very_end_is_the_end() -> None:
     """Python's ``$`` would let a line feed follow; JSON Schema's does not."""
-    kind: Any = type("Holder", (Shape,), {"__annotations__": {"key": Annotated[str, Field(pattern=r"^[$a]\$$")]}})
+    kind: Any = type(
+        "Holder", (Shape,), {"__annotations__": {"key": Annotated[str, Field(pattern=r"^[$a]\$$")]}}
+    )
     assert kind.model_validate({"key": "$$"})
     assert wrong(kind, {"key": "a$\n"}) == [(("key",), "string_pattern_mismatch")]
 

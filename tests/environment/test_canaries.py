@@ -70,7 +70,11 @@ def everything(root: Path) -> bytes:
     return b"\n".join(path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file())
 
 
-@pytest.mark.parametrize("well", [True, False], ids=["a run that goes well", "a run that fails"])
+@pytest.mark.parametrize(
+    "well",
+    [pytest.param(True, marks=pytest.mark.slow), False],
+    ids=["a run that goes well", "a run that fails"],
+)
 def test_no_planted_secret_is_said_anywhere(tmp_path: Path, own_tmp: Path, well: bool) -> None:  # noqa: F811
     root = tmp_path / "repository"
     (root / "profiles").mkdir(parents=True)

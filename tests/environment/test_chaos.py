@@ -84,7 +84,8 @@ def test_an_api_that_never_recovers_is_an_error_and_not_absence(
         assert "does not exist" not in result.reason
 
 
-@pytest.mark.parametrize("at", [pytest.param(8, marks=pytest.mark.slow), 60])
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [8, 60])
 def test_an_api_that_is_away_for_a_while_changes_nothing(
     behind: Any, stack_url: str, credentials: str, owner: Callable[[str], Any], tmp_path: Path, at: int
 ) -> None:
@@ -103,6 +104,7 @@ def test_an_api_that_is_away_for_a_while_changes_nothing(
     assert {name: (r.outcome.value, r.reason) for name, r in not_passed(results).items()} == {}
 
 
+@pytest.mark.slow
 def test_an_emulator_that_is_restarted_under_way_makes_nothing_absent(
     behind: Any, credentials: str, tmp_path: Path
 ) -> None:

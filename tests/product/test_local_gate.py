@@ -80,9 +80,16 @@ UNDER_LOAD = ("api-slow", "api-errors")
 """Those whose load gate decides: a machine that is busy with something else makes the run invalid."""
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(name, marks=pytest.mark.alone if name in UNDER_LOAD else ()) for name in TABLE]
-)
+SAMPLE = ("api-errors", "nothing-deployed", "half-deployed", "low-coverage", "vulnerable-dependency")
+"""One of each gate, and what is no fault; all of them are in the long tests."""
+
+
+def _marks(fault: str) -> list[pytest.MarkDecorator]:
+    marks = [(pytest.mark.alone, fault in UNDER_LOAD), (pytest.mark.slow, fault not in SAMPLE)]
+    return [mark for mark, holds in marks if holds]
+
+
+@pytest.mark.parametrize("fault", [pytest.param(name, marks=_marks(name)) for name in TABLE])
 def test_a_fault_leads_to_its_decision(product: Product, fault: str) -> None:
     expected = TABLE[fault]
     done = product.local("--fault", fault)

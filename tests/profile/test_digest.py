@@ -139,7 +139,9 @@ def test_another_plan_or_version_is_another_policy(load: Load, monkeypatch: pyte
     assert policy_digest(policy_document(profile, gates, checks)) != before
 
 
-@pytest.mark.parametrize("name", ["local", "dev", "staging", "prod"])
+@pytest.mark.parametrize(
+    "name", ["staging", *(pytest.param(name, marks=pytest.mark.slow) for name in ("local", "dev", "prod"))]
+)
 def test_every_setting_that_is_no_place_counts(load: Load, name: str) -> None:
     profile = load(name)
     before = digest(profile)

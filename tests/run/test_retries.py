@@ -30,7 +30,7 @@ def events(repo: Repo, name: str) -> list[Mapping[str, Any]]:
     return [event for line in path.read_text().splitlines() if (event := json.loads(line))["event"] == name]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_pass_after_a_failure_is_flaky_with_every_attempt_kept(repo: Repo, workers: int) -> None:
     repo.suite(GOOD, ONCE)
     settings = ["gates.smoke.retries=2", "policy.max_flaky=1", f"gates.smoke.workers={workers}"]
@@ -132,7 +132,9 @@ def test_a_skip_after_a_failure_leaves_the_failure(repo: Repo) -> None:
     assert repo.verdict.decision is Decision.NO_GO
 
 
-@pytest.mark.parametrize("arguments", ["", "6", "'two'"])
+@pytest.mark.parametrize(
+    "arguments", ["", *(pytest.param(odd, marks=pytest.mark.slow) for odd in ("6", "'two'"))]
+)
 def test_an_odd_marker_breaks_the_gate_by_name(repo: Repo, arguments: str) -> None:
     repo.suite(GOOD, f"import pytest\n@pytest.mark.retries({arguments})\ndef test_odd():\n    pass\n")
     done = repo.gate()

@@ -75,7 +75,9 @@ def test_a_waiver_that_is_over_waives_nothing_and_is_told(repo: Repo) -> None:
     assert {reason.code for reason in repo.verdict.decided.reasons} == {"failed", "waiver_expired"}
 
 
-@pytest.mark.parametrize("arguments", [(), ("--set", "policy.waivers=other-waivers.toml")])
+@pytest.mark.parametrize(
+    "arguments", [(), pytest.param(("--set", "policy.waivers=other-waivers.toml"), marks=pytest.mark.slow)]
+)
 def test_a_file_that_cannot_be_read_is_an_error_and_nothing_runs(
     repo: Repo, arguments: tuple[str, ...]
 ) -> None:

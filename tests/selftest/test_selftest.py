@@ -217,6 +217,7 @@ def test_faults_of_the_verdict_are_caught(shared: Lab) -> None:
     assert {row.fault.name: row.came for row in rows if not row.caught} == {}
 
 
+@pytest.mark.slow  # `gonogo selftest` itself is part of CI
 def test_one_fault_of_each_gate_is_caught_beside_the_others(lab: Lab) -> None:
     names = [
         "load-nan",
@@ -230,13 +231,16 @@ def test_one_fault_of_each_gate_is_caught_beside_the_others(lab: Lab) -> None:
     assert {row.fault.name: row.came for row in rows if not row.caught} == {}
 
 
+@pytest.mark.slow  # `gonogo selftest` itself is part of CI
 def test_faults_of_a_whole_run_are_caught(lab: Lab) -> None:
     rows = run_all(lab, [fault for fault in (*run_faults.FAULTS, *load_faults.FAULTS) if fault.inject])
     assert len(rows) >= 10
     assert {row.fault.name: row.came for row in rows if not row.caught} == {}
 
 
-@pytest.mark.parametrize("name", ["local", "dev", "staging", "prod"])
+@pytest.mark.parametrize(
+    "name", ["staging", *(pytest.param(name, marks=pytest.mark.slow) for name in ("local", "dev", "prod"))]
+)
 def test_every_fault_can_be_put_into_a_copy_of_every_profile(name: str, tmp_path: Path) -> None:
     profile = load_profile(name, tables(), folder=Path("profiles"), environ={})
     lab = Lab(profile, tmp_path)
