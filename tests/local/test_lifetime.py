@@ -90,6 +90,7 @@ def test_stop_leaves_nothing_but_logs(
     assert segments() <= before
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_see_each_other(begin: Start, client: Callable[..., Any]) -> None:
     one, two = begin(folder="one"), begin("queue-missing", folder="two")
     places = [
