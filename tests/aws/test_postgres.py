@@ -312,8 +312,7 @@ def test_a_standby_and_the_server_it_streams_from(database: Database, standby: D
         until_true(lambda: postgres_server.replication(read(database))[1] is not None)
         how, lag = postgres_server.replication(read(database))
         assert (how, lag is not None and lag < 5) == ("replicates to standby (streaming)", True)
-        until_true(lambda: read(standby).standby_lag is not None)
-        server = read(standby)
+        server = poll(lambda: read(standby), lambda seen: seen.standby_lag is not None, timeout=30)
         assert server.standby
         assert server.standby_lag is not None
         assert server.standby_lag < 5
