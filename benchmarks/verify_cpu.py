@@ -61,6 +61,14 @@ PROFILE = """extends = "staging"
 [policy.signing]
 signers = [{{ name = "ci", key = "{key}" }}]
 """
+SCRIPT = """import re
+import sys
+from harness.cli import main
+if __name__ == '__main__':
+    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
+    sys.exit(main())
+"""
+"""What pip installs as ``gonogo``."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +166,10 @@ def deploy_step() -> Iterator[tuple[list[str], Path, int, int]]:
         raw, checks = verdict_of(profile)
         signed = sign_verdict(raw, [key], profile.policy.signing)
         (folder / "verdict.json").write_bytes(signed)
+        (folder / "gonogo").write_text(SCRIPT)
         images = [f"--image={name}@sha256:{DIGEST}" for name in profile.app.images]
         yield (
-            ["-m", "harness.cli", "verify", "-p", "staging", *images, "--verdict", "verdict.json"],
+            ["gonogo", "verify", "-p", "staging", *images, "--verdict", "verdict.json"],
             folder,
             checks,
             len(signed),

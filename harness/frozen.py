@@ -3,7 +3,7 @@
 Making them takes the standard library a third of a millisecond a class, and importing it takes as long as ten of those;
 this program has hundreds of classes, of which a verification uses a few, and a deploy step waits for it. To type checkers
 these are the standard library's own, and `dataclasses.fields`, `asdict` and ``match`` work as ever. What a class asks for
-beyond ``frozen`` is left to the standard library.
+beyond ``frozen`` and ``eq`` is left to the standard library.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,11 +44,13 @@ else:
         """The decorator."""
         if kind is None:
             return lambda decorated: dataclass(decorated, **options)
-        if options.keys() - {"frozen"} or any(name in vars(kind) for name in _METHODS):
+        own = _Own(**options) if options.keys() <= {"frozen", "eq"} else None
+        if own is None or any(name in vars(kind) for name in _METHODS):
             return _standard(kind, options)
         for name in (*_METHODS, *_FACTS):
-            setattr(kind, name, _Later(kind, name))
-        kind.__specs_own__ = _Own(frozen=options.get("frozen", False))
+            if own.eq or name not in ("__eq__", "__hash__"):
+                setattr(kind, name, _Later(kind, name))
+        kind.__specs_own__ = own
         return kind
 
     def field(
@@ -75,8 +77,9 @@ else:
 class _Own:
     """What is known of one class; `found` is filled when somebody asks."""
 
-    def __init__(self, *, frozen: bool) -> None:
+    def __init__(self, *, frozen: bool = False, eq: bool = True) -> None:
         self.frozen = frozen
+        self.eq = eq
         self.found: dict[str, Spec] | None = None
 
 
@@ -211,7 +214,7 @@ def _make(kind: Any) -> None:  # noqa: ANN401 - a class
     methods: dict[str, Any] = {
         "__match_args__": tuple(name for name, spec in found.items() if spec.init),
         "__repr__": _repr(found),
-        **_comparing(found, frozen=frozen),
+        **(_comparing(found, frozen=frozen) if vars(kind)["__specs_own__"].eq else {}),
         **(_freezing(kind, found) if frozen else {"__setattr__": None, "__delattr__": None}),
         "__init__": _init(kind, found, frozen=frozen),
     }
@@ -305,8 +308,8 @@ def _make_facts(kind: Any) -> None:  # noqa: ANN401
     """What `dataclasses.fields` and its like look for."""
     import dataclasses
 
-    options = {"frozen": vars(kind)["__specs_own__"].frozen}
-    like: Any = dataclasses.make_dataclass("Model", ["field"], **options)
+    own: _Own = vars(kind)["__specs_own__"]
+    like: Any = dataclasses.make_dataclass("Model", ["field"], frozen=own.frozen, eq=own.eq)
     fields: dict[str, Any] = {}
     for name, spec in specs(kind).items():
         made = _field(spec)

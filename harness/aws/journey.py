@@ -4,8 +4,8 @@ What a profile declares of it, and the probe domains that it is made with. `harn
 seen and how it is removed there, `harness.aws.activation` takes the steps.
 """
 
+import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -102,7 +102,7 @@ class DomainJourney(AwsResource):
 def probe_domain(suffix: str, run_id: str, now: datetime) -> str:
     """A domain that nobody else has; its name says when it was made, and by which run."""
     run = re.sub(r"[^a-z0-9]", "", run_id.lower())[-6:]
-    return f"gonogo-{now.astimezone(UTC):{_BORN}}-{run}{secrets.token_hex(2)}.{suffix}"
+    return f"gonogo-{now.astimezone(UTC):{_BORN}}-{run}{os.urandom(2).hex()}.{suffix}"
 
 
 def is_leftover(name: str, suffix: str, now: datetime) -> bool:

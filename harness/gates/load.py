@@ -7,12 +7,14 @@ from harness.errors import ProfileError
 from harness.load.aws_scenarios import AwsTarget
 from harness.load.ecs_workers import EcsWorkers, Elsewhere
 from harness.load.plan import require_allowed
-from harness.load.runner import STARTUP
 from harness.load.scenario import Scenario
 from harness.load.workers import MasterConfig
 from harness.model import ExpectedCheck, Phase
 from harness.profile.schema import PLACE, GateConfig
 from harness.shapes import Field, model_validator
+
+STARTUP = 5.0
+"""Seconds that a scenario may take beside its load, on a machine that is not overloaded."""
 
 
 class LoadConfig(GateConfig):

@@ -11,8 +11,6 @@ from harness.load.result import LoadResult, read
 from harness.load.workers import LOCUSTFILE, Meeting, bare_environment, here
 from harness.masking import mask
 
-STARTUP = 5.0
-"""Seconds that a scenario may take beside its load, on a machine that is not overloaded."""
 SLACK = 30.0
 """Seconds after which a run that should be over is ended."""
 _KEPT = 1_000_000
