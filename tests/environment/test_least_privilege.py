@@ -58,6 +58,7 @@ def test_a_run_with_exactly_this_policy_passes_and_uses_all_of_it(
         assert emulated >= GIVING_BACK
 
 
+@pytest.mark.slow
 def test_without_one_action_its_check_says_which_is_missing(
     behind: Any, guarded_url: str, credentials: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

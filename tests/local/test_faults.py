@@ -25,6 +25,7 @@ def health(info: StandInInfo) -> httpx.Response:
     return httpx.get(f"{info.environ['WEB_ENDPOINT']}/v1/api/health", timeout=10, trust_env=False)
 
 
+@pytest.mark.slow
 def test_slow_and_failing_api(begin: Start) -> None:
     info = begin("api-slow", "api-errors").info
     started = time.monotonic()

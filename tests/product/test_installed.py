@@ -89,6 +89,7 @@ def test_the_wheel_alone_runs_the_local_gate(installed: Path, tmp_path: Path) ->
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 def test_the_wheel_runs_checks_of_a_repository_beside_it(installed: Path, tmp_path: Path) -> None:
     shutil.copytree(CHECKOUT / "examples" / "own-checks", tmp_path, dirs_exist_ok=True)
     gonogo = installed.parent / "gonogo"

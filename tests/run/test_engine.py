@@ -90,7 +90,7 @@ def test_a_bare_skip_proves_nothing(repo: Repo, outcomes: Outcomes) -> None:
     assert outcomes(repo.verdict)["smoke.mine.skips"] == "inconclusive"
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_check_that_exits_the_process_is_an_error(repo: Repo, workers: int) -> None:
     repo.suite(GOOD, "import os\ndef test_exits():\n    os._exit(0)\n")
     done = repo.gate("--set", f"gates.smoke.workers={workers}")

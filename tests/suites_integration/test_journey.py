@@ -540,7 +540,7 @@ def test_the_check_fails_with_the_step_and_says_what_is_left(world: World, tmp_p
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_told_to_end_it_cleans_up_first(world: World, tmp_path: Path, number: signal.Signals) -> None:
     child, context = begin(world, tmp_path, timeout="60s")
     until(lambda: len(world.messages()) == len(QUEUES) or child.poll() is not None)
