@@ -11,7 +11,7 @@ LOCAL_GATES = ("unit", "lint", "security")
 
 @pytest.mark.alone
 def test_staging_without_credentials(product: Product, storefront: str, silent_host: SilentHost) -> None:
-    set_ = ("--set", f"app.path={storefront}")
+    set_ = ("--set", f"app.path={storefront}", "--set", 'gates.load.allowed_hosts=["127.0.0.1"]')
     done = product.gate(
         "staging",
         *set_,
