@@ -8,7 +8,6 @@ of 2, 4, 8, … of them (batch means: B. Schmeiser, *Batch size effects in the a
 Research 30, 1982), because a burst that is longer than a window does not show between neighbouring windows.
 """
 
-
 from harness.frozen import dataclass, field
 
 MIN_WINDOWS = 6
