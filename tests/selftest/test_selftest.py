@@ -284,7 +284,7 @@ def test_the_stand_ins_lie_as_they_are_told_to(tmp_path: Path, monkeypatch: pyte
 def test_a_run_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.selftest.lab._BUDGET", 0.2)
     child = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", "import signal; signal.pause()"], stdout=subprocess.PIPE, text=True
     )
     with child, pytest.raises(GonogoError, match="did not end within"):
         finish(child)
