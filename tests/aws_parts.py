@@ -127,7 +127,7 @@ def until(ready: Callable[[], bool], server: "subprocess.Popen[bytes]", seconds:
     while not ready():
         assert server.poll() is None, "the server ended"
         assert time.monotonic() < deadline, "the server did not get ready"
-        time.sleep(0.02)
+        time.sleep(0.02)  # a server that starts tells nobody
 
 
 def _answers(url: str) -> bool:

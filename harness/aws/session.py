@@ -5,7 +5,6 @@ the request is built, before it is signed (so that no URL can be presigned eithe
 the machine. Nothing is asked before the account is known to be the profile's.
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from harness.aws.faults import Broken, Fault, Misconfigured, NoCredentials, NotE
 from harness.aws.operations import Operation, permit
 from harness.aws.pace import Pace
 from harness.aws.reading import genuine, reading
+from harness.aws.secrecy import keep_secrets
 from harness.frozen import dataclass
 from harness.profile import Profile
 
@@ -321,60 +321,6 @@ def need(answer: Mapping[str, Any], field: str, key: str, about: str) -> Any:  #
             hint="what answers is not the service, or not the version that the gate knows",
         )
     return value
-
-
-_HARMLESS = frozenset(
-    {
-        "database",
-        "dbclusteridentifier",
-        "dbinstanceidentifier",
-        "dbname",
-        "engine",
-        "host",
-        "masterarn",
-        "port",
-        "user",
-        "username",
-    }
-)
-"""What the JSON of a database secret says beside its secret (as the rotation functions of Secrets Manager write it):
-masking that would hide where a database is."""
-
-
-def keep_secret(profile: Profile, text: str) -> None:
-    """Have a value masked from now on; not one that the profile's own names tell, or masking would hide those."""
-    names = (
-        f"{item.id}\n{getattr(item, 'home', '')}" for group in profile.resources.values() for item in group
-    )
-    if text and not any(text in name for name in names):
-        masking.register(text)
-
-
-def keep_secrets(profile: Profile, answer: Mapping[str, Any]) -> None:
-    """Have masked what an answer of Secrets Manager or SSM holds that must not be said, whoever asked for it."""
-    for secret in _secrets(answer):
-        keep_secret(profile, secret)
-
-
-def _secrets(answer: Mapping[str, Any]) -> Iterator[str]:
-    for holder in (answer, *answer.get("SecretValues", ())):
-        if isinstance(text := holder.get("SecretString"), str):
-            yield text
-            yield from _values(text)
-    for parameter in (answer.get("Parameter", {}), *answer.get("Parameters", ())):
-        if parameter.get("Type") == "SecureString" and isinstance(parameter.get("Value"), str):
-            yield parameter["Value"]
-
-
-def _values(text: str) -> Iterator[str]:
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return
-    if isinstance(data, dict):
-        for key, value in data.items():
-            if isinstance(value, str) and str(key).lower() not in _HARMLESS:
-                yield value
 
 
 def own_session() -> "Session | NoCredentials":

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from harness.aws.faults import Broken, Denied, Fault
 from harness.aws.operations import Operation
 from harness.aws.resource import AwsResource, Read
-from harness.aws.session import Aws, keep_secret, need
+from harness.aws.secrecy import keep_secret
+from harness.aws.session import Aws, need
 from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile.schema import Duration

@@ -1,7 +1,6 @@
 """One scenario of a profile's ``[gates.load]``: a stream of requests, and the rules that its figures must keep."""
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,7 @@ from harness.errors import ProfileError, ThresholdError
 from harness.frozen import replace
 from harness.load.aws_scenarios import AwsTarget, QueueTarget, TopicTarget, ZoneTarget
 from harness.load.ecs_workers import Elsewhere, Workers
+from harness.load.headers import from_variables, require_sendable
 from harness.load.journeys import JourneyConfig, longest, require_distinct, traffic
 from harness.load.metrics import latency_limit, require_judgeable, require_possible
 from harness.load.plan import MAX_IN_FLIGHT, Plan, Target, require_allowed, target
@@ -21,8 +21,6 @@ from harness.profile.schema import PLACE, Duration, LoadRule, Rate, Section, Wri
 from harness.shapes import Field, model_validator
 from harness.threshold import BaselineRule, Threshold, parse_any, parse_quantity
 
-_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SHARED = frozenset({"processes", "workers"})
 ADDRESSES = ("url", "base_url", "host")
 _TARGETS: dict[str, frozenset[str]] = {
@@ -290,14 +288,11 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _headers_can_be_sent(self) -> "Scenario":
-        for name in [*self.headers, *self.header_variables]:
-            if not _FIELD_NAME.fullmatch(name):
-                msg = f"scenario {self.name!r}: {name!r} is no name of a header"
-                raise ValueError(msg)
-        for name, value in self.headers.items():
-            if not _FIELD_VALUE.fullmatch(value):
-                msg = f"scenario {self.name!r}: the value of header {name} holds what no header may hold"
-                raise ValueError(msg)
+        try:
+            require_sendable(self.headers, self.header_variables)
+        except ValueError as error:
+            msg = f"scenario {self.name!r}: {error}"
+            raise ValueError(msg) from None
         return self
 
     @property
@@ -390,7 +385,9 @@ class Scenario(Section):
             expect_status=self.expect_status,
             headers={
                 **self.headers,
-                **self._secret_headers(environment),
+                **from_variables(
+                    self.header_variables, environment, f"gates.load.scenarios[{self.name}].header_variables"
+                ),
             },
             header_variables=self.header_variables,
             body=self.body,
@@ -400,16 +397,3 @@ class Scenario(Section):
             early_pass=self.early_pass,
             stop_early=self.stop_early,
         )
-
-    def _secret_headers(self, environment: Mapping[str, str]) -> dict[str, str]:
-        found = {}
-        for name, variable in self.header_variables.items():
-            value = environment.get(variable, "")
-            if not value or not _FIELD_VALUE.fullmatch(value):
-                raise ProfileError(
-                    f"gates.load.scenarios[{self.name}].header_variables.{name}: {variable} "
-                    + ("is not set" if not value else "holds what no header may hold"),
-                    hint=f"set {variable} to the header's whole value where the gate runs",
-                )
-            found[name] = value
-        return found

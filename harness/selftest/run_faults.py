@@ -25,7 +25,7 @@ def test_waits():
         return
     Path("up").touch()
     while not Path("released").exists():
-        time.sleep(0.02)
+        time.sleep(0.02)  # in a process of its own; a file that appears tells it nothing
 """
 _FAILS = """
 def test_bad():

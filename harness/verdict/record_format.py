@@ -5,6 +5,7 @@ read is written anew, and must come out byte for byte the same.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -61,7 +62,7 @@ class Bypassed:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(ABC):
     """What one person said of one verdict, and when (UTC).
 
     Raises:
@@ -83,12 +84,13 @@ class Record:
             raise ValueError(msg)
         self._check()
 
+    @abstractmethod
     def _check(self) -> None:
         """What its kind demands beyond that."""
 
+    @abstractmethod
     def _detail(self) -> dict[str, Any]:
         """What its predicate holds beyond who, when and of which run."""
-        raise NotImplementedError
 
     def statement(self) -> dict[str, Any]:
         """As an in-toto Statement, in plain JSON values."""

@@ -26,7 +26,7 @@ def test_is_healthy(endpoint: Endpoint, check: Check) -> None:
         good = [] if problems else [*good, answer]
         if len(good) == endpoint.probes or time.monotonic() + endpoint.interval >= deadline:
             break
-        time.sleep(endpoint.interval)
+        time.sleep(endpoint.interval)  # probes are spaced: healthy for a moment is not healthy
     check.snapshot("last-answer", answer)
     check.measure("attempts", attempts, Unit.COUNT)
     check.measure("good_in_a_row", len(good), Unit.COUNT, sample=attempts)

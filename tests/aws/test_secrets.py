@@ -9,8 +9,9 @@ import pytest
 from harness import masking
 from harness.aws import secrets
 from harness.aws.faults import Absent, Broken, Denied, Fault
+from harness.aws.secrecy import keep_secrets
 from harness.aws.secrets import Secret, SecretState
-from harness.aws.session import Aws, keep_secrets
+from harness.aws.session import Aws
 from harness.aws.sqs import SqsQueue
 from harness.model import Phase
 from harness.shapes import ValidationError

@@ -249,8 +249,8 @@ class _Nobody:
         """See `harness.load.generator.traffic.Sender`."""
 
     def send(self) -> Answer:
-        """Never called."""
-        raise NotImplementedError
+        """Never called: a node of own users starts no arrivals."""
+        raise AssertionError("the users of a locustfile send for themselves")
 
 
 def own_node(plan: Plan, file: OwnFile, tell: Callable[[Snapshot], None], environment: Environment) -> Node:
