@@ -67,7 +67,6 @@ def test_exactly_this_check_fails(
     assert result.hint, "it says what to do"
 
 
-@pytest.mark.slow
 def test_whole_it_passes(
     tmp_path: Path,
     stack_url: str,
