@@ -14,7 +14,7 @@ from harness.verdict.override import bypassed, digests
 from harness.verdict.record_format import About, Approval, Denial, EmergencyOverride, Record
 from harness.verdict.records import attach, sign
 from harness.verdict.statement import Verdict, parse
-from harness.verdict.verify import Verified, verify
+from harness.verdict.verify import Question, Verified, verify
 from signing_parts import Signer
 
 CI, ALICE, BOB, CAROL = (Signer.make(name) for name in ("ci", "alice", "bob", "carol"))
@@ -113,8 +113,7 @@ class People:
 
     def verify(self, *, accept_override: bool = False, after: timedelta = MINUTE) -> Verified:
         case = self.case
-        return verify(
-            case.path,
+        asked = Question(
             profile=case.profile,
             gates=case.gates,
             checks=case.checks,
@@ -124,3 +123,4 @@ class People:
             now=self.made + after,
             accept_override=accept_override,
         )
+        return verify(case.path, asked)

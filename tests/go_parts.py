@@ -27,7 +27,7 @@ from harness.verdict.info import RunInfo, policy_uri, resource_uri, rules
 from harness.verdict.reading import Unreadable, encode
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import build
-from harness.verdict.verify import Verified, verify
+from harness.verdict.verify import Question, Verified, verify
 from signing_parts import Signer
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Go:
             profile = replace(question["profile"], policy=policy.model_copy(update={"signing": signing}))
             question["profile"] = profile
         try:
-            return verify(path, **question)
+            return verify(path, Question(**question))
         except VerdictError as error:
             refused = error
         assert refused.code in CODES

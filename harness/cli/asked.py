@@ -81,30 +81,24 @@ def ask(
     Raises:
         GonogoError: refused, or asked wrongly.
     """
-    from harness.gates import plan
-    from harness.profile.digest import policy_digest, policy_document
+    from harness.gates import question
     from harness.verdict.origin import verdict_from
     from harness.verdict.verify import verify as verify_verdict
 
     when = read_phase(phase)
     subjects = read_images(images)
     environment = load(profile, profiles)
-    gates, checks = plan(environment, when)
     with verdict_from(environment, when, file=file, store=store, run=run) as origin:
-        verified = verify_verdict(
-            origin.path,
-            profile=environment,
-            gates=gates,
-            checks=checks,
-            policy_digest=policy_digest(policy_document(environment, gates, checks)),
-            phase=when,
+        asked = question(
+            environment,
+            when,
+            now=datetime.now(UTC),
             subjects=subjects,
             source=source,
-            now=datetime.now(UTC),
             require_evidence=require_evidence,
             accept_override=accept_override,
-            kept=origin.kept,
         )
+        verified = verify_verdict(origin.path, asked, origin.kept)
     return replace(verified, origin=origin.name)
 
 

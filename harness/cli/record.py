@@ -67,11 +67,10 @@ def on_file(profile: str, file: Path | None, phase: str, profiles: str, store: s
     Raises:
         GonogoError: neither a profile nor a file is named, or the verdict cannot be relied on.
     """
-    from harness.gates import plan
-    from harness.profile.digest import policy_digest, policy_document
+    from harness.gates import question
     from harness.verdict.on_file import read_verdict
     from harness.verdict.origin import verdict_from
-    from harness.verdict.verify import Question, examine
+    from harness.verdict.verify import examine
 
     if file is not None:
         _no_bundle(file)
@@ -81,17 +80,8 @@ def on_file(profile: str, file: Path | None, phase: str, profiles: str, store: s
         raise UsageError("no verdict is named", hint="--profile NAME, or --verdict FILE")
     when = read_phase(phase or "pre-deploy")
     environment = load(profile, profiles)
-    gates, checks = plan(environment, when)
-    asked = Question(
-        environment,
-        gates,
-        checks,
-        policy_digest(policy_document(environment, gates, checks)),
-        when,
-        subjects={},
-        now=datetime.now(UTC),
-    )
     with verdict_from(environment, when, file=file, store=store) as origin:
+        asked = question(environment, when, now=datetime.now(UTC))
         yield OnFile(environment, examine(origin.path, asked, origin.kept), _open(environment, store))
 
 

@@ -3,14 +3,19 @@
 Adding a gate is a file here with its row, and a folder of the same name in ``suites/``.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.aws import resource_types
 from harness.frozen import dataclass
 from harness.model import ExpectedCheck, ExpectedGate, Phase
 from harness.profile import Profile, Tables
 from harness.profile.schema import GateConfig
+
+if TYPE_CHECKING:
+    from harness.verdict.verify import Question
 
 ALWAYS = "subject"
 """The gate that is part of every run, before all others: what is released, by its bytes."""
@@ -86,3 +91,24 @@ def plan(profile: Profile, phase: Phase) -> tuple[tuple[ExpectedGate, ...], tupl
         gates.append(ExpectedGate(name, layer, config.min_checks, GATES[name].depends, config.budget))
         checks.extend(config.expected(name, profile, phase))
     return tuple(gates), tuple(checks)
+
+
+def question(
+    profile: Profile,
+    phase: Phase,
+    *,
+    now: datetime,
+    subjects: Mapping[str, str] | None = None,
+    source: str = "",
+    require_evidence: bool = False,
+    accept_override: bool = False,
+) -> "Question":
+    """What a consumer with this profile asks of a verdict: its own plan and policy, and what is about to be deployed."""
+    from harness.profile.digest import policy_digest, policy_document
+    from harness.verdict.verify import Question
+
+    gates, checks = plan(profile, phase)
+    digest = policy_digest(policy_document(profile, gates, checks))
+    return Question(
+        profile, gates, checks, digest, phase, subjects or {}, now, source, require_evidence, accept_override
+    )

@@ -18,14 +18,13 @@ from typing import Any
 
 from harness.errors import GonogoError, VerdictError
 from harness.frozen import dataclass, field
-from harness.gates import plan, tables
+from harness.gates import question, tables
 from harness.gates.load import LoadConfig
 from harness.gates.security import SecurityConfig
 from harness.gates.unit import UnitConfig
 from harness.masking import mask
 from harness.model import Phase
 from harness.profile import Profile
-from harness.profile.digest import policy_digest, policy_document
 from harness.profile.loader import load_profile
 from harness.profile.public_key import KeyKind
 from harness.scanners import source_tree
@@ -334,20 +333,16 @@ class Copy:
         """Ask the verifier about the newest verdict, as a deploy step would about this application's bytes."""
         own = source_tree.state(self.root / "app", reports=self.root / "reports").subject.digest
         profile = self.asked()
-        gates, checks = plan(profile, PHASE)
+        asked = question(
+            profile,
+            PHASE,
+            now=now or datetime.now(UTC),
+            subjects=images or {},
+            source=source or next(iter(own.values())),
+            require_evidence=require_evidence,
+        )
         try:
-            verify(
-                self.verdict_file,
-                profile=profile,
-                gates=gates,
-                checks=checks,
-                policy_digest=policy_digest(policy_document(profile, gates, checks)),
-                phase=PHASE,
-                subjects=images or {},
-                now=now or datetime.now(UTC),
-                source=source or next(iter(own.values())),
-                require_evidence=require_evidence,
-            )
+            verify(self.verdict_file, asked)
         except VerdictError as refusal:
             return Came(refusal.code, told=str(refusal))
         return Came(GO)

@@ -1,21 +1,19 @@
 """Earlier runs: the GO verdicts of the folder store, for what compares a run with one; and a store's whole history."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import VerdictError
 from harness.frozen import dataclass
-from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase
+from harness.model import Decision
 from harness.policy import decide
-from harness.profile import Profile
 from harness.verdict.info import SOURCE
 from harness.verdict.object_store import run_of
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import FILE, runs
 from harness.verdict.stores import Series, VerdictStore, missing_run
-from harness.verdict.verify import Verified, verify
+from harness.verdict.verify import Question, Verified, verify
 
 
 def go_runs(folder: Path) -> list[tuple[Path, Verdict]]:
@@ -126,21 +124,8 @@ def find(store: VerdictStore, run_id: str, profile: str = "") -> Series:
     raise missing_run(store.uri, run_id)
 
 
-def last_go(
-    store: VerdictStore,
-    profile: Profile,
-    phase: Phase,
-    *,
-    gates: Sequence[ExpectedGate],
-    checks: Sequence[ExpectedCheck],
-    policy_digest: str,
-    subjects: Mapping[str, str],
-    now: datetime,
-    into: Path,
-    source: str = "",
-    require_evidence: bool = False,
-) -> Verified:
-    """The verdict of a profile's last run that speaks of exactly these subjects, when it is a GO by that profile.
+def last_go(store: VerdictStore, asked: Question, into: Path) -> Verified:
+    """The verdict of a profile's last run that speaks of exactly what is asked, when it is a GO by that profile.
 
     What another gate needs that asks whether this release was GO elsewhere (in staging). The last run decides: an older
     GO of the same subjects does not count when a later one is no GO, nor when a later one is damaged, which may have been.
@@ -150,7 +135,7 @@ def last_go(
         VerdictError: there is none, or it is refused; the codes are those of `harness.verdict.verify`.
         GonogoError: the store could not be asked.
     """
-    series = Series(profile.name, phase)
+    series = Series(asked.profile.name, asked.phase)
     for entry in history(store, series):
         if entry.verdict is None:
             raise VerdictError(
@@ -158,22 +143,12 @@ def last_go(
                 f"{store.uri}: run {entry.run_id} of {series} is damaged ({entry.damage}); it may be about this release",
                 hint="run the gates of this release again: the last run decides",
             )
-        if entry.about(subjects, source):
-            return verify(
-                store.fetch(series, entry.run_id, into) / FILE,
-                profile=profile,
-                gates=gates,
-                checks=checks,
-                policy_digest=policy_digest,
-                phase=phase,
-                subjects=subjects,
-                source=source,
-                now=now,
-                require_evidence=require_evidence,
-            )
-    asked = [f"{name}@{digest}" for name, digest in subjects.items()] + ([source] if source else [])
+        if entry.about(asked.subjects, asked.source):
+            return verify(store.fetch(series, entry.run_id, into) / FILE, asked)
+    what = [f"{name}@{digest}" for name, digest in asked.subjects.items()]
+    what += [asked.source] if asked.source else []
     raise VerdictError(
         Refusal.MISSING.value,
-        f"{store.uri}: no run of {series} is about {', '.join(asked)}",
-        hint=f"run the gates of {profile.name} for this release first",
+        f"{store.uri}: no run of {series} is about {', '.join(what)}",
+        hint=f"run the gates of {asked.profile.name} for this release first",
     )

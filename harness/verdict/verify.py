@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import UsageError, VerdictError
-from harness.frozen import dataclass
+from harness.frozen import dataclass, replace
 from harness.model import Decision, ExpectedCheck, ExpectedGate, Phase, Reason
 from harness.policy import NOTES, decide
 from harness.profile import Profile
@@ -96,52 +96,27 @@ class Verified(Examined):
     """Where it came from, where that is not `path`: a store."""
 
 
-def verify(
-    path: Path,
-    *,
-    profile: Profile,
-    gates: Sequence[ExpectedGate],
-    checks: Sequence[ExpectedCheck],
-    policy_digest: str,
-    phase: Phase,
-    subjects: Mapping[str, str],
-    now: datetime,
-    source: str = "",
-    require_evidence: bool = False,
-    accept_override: bool = False,
-    kept: Kept | None = None,
-) -> Verified:
+def verify(path: Path, asked: Question, kept: Kept | None = None) -> Verified:
     """Accept the verdict at `path` as a GO for exactly what is asked, or raise the first reason not to.
 
-    With `accept_override`, a verdict that is not GO goes as well where an emergency override stands. `kept` is what a store
-    has of the same verdict.
+    Where an override is accepted, a verdict that is not GO goes as well, if an emergency override stands. `kept` is what a
+    store has of the same verdict.
 
     Raises:
         UsageError: nothing was asked for, or a digest is not one.
         VerdictError: refused; `code` is a `Refusal`, `exit_code` says whether it was unusable or not GO.
     """
-    asked = Question(
-        profile,
-        gates,
-        checks,
-        policy_digest,
-        phase,
-        subjects,
-        now,
-        source.lower(),
-        require_evidence,
-        accept_override,
-    )
+    asked = replace(asked, source=asked.source.lower())
     _check_question(asked)
     found = examine(path, asked, kept)
     permission = permit(
         found.verdict,
         found.attached,
-        profile,
+        asked.profile,
         signers=found.signers,
         expires=found.expires,
-        now=now,
-        accept_override=accept_override,
+        now=asked.now,
+        accept_override=asked.accept_override,
     )
     return Verified(
         found.verdict,

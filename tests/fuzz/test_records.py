@@ -27,7 +27,7 @@ from harness.verdict.record_format import About, Approval, Denial, EmergencyOver
 from harness.verdict.records import sign
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, build, parse
-from harness.verdict.verify import Verified, verify
+from harness.verdict.verify import Question, Verified, verify
 from signing_parts import Signer
 
 ALICE, BOB, CAROL, STRANGER = (Signer.make(name) for name in ("alice", "bob", "carol", "stranger"))
@@ -56,7 +56,7 @@ class Judged:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(raw)
             try:
-                return verify(path, **self.question, **how)
+                return verify(path, Question(**self.question, **how))
             except VerdictError as error:
                 refused = error
         assert refused.code in CODES

@@ -45,7 +45,7 @@ from harness.verdict.format import EXTENSION
 from harness.verdict.info import Override, RunInfo, image_check, policy_uri, resource_uri, rules
 from harness.verdict.reading import encode
 from harness.verdict.statement import build
-from harness.verdict.verify import Verified, verify
+from harness.verdict.verify import Question, Verified, verify
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 API = "sha256:" + "a" * 64
@@ -198,8 +198,7 @@ class Case:
         return self
 
     def verify(self, path: Path | None = None) -> Verified:
-        return verify(
-            path or self.path,
+        asked = Question(
             profile=self.profile,
             gates=self.gates,
             checks=self.checks,
@@ -210,6 +209,7 @@ class Case:
             now=self.now,
             require_evidence=self.require_evidence,
         )
+        return verify(path or self.path, asked)
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ import pytest
 
 from harness.cli import main as gonogo
 from harness.errors import VerdictError
-from harness.gates import plan
+from harness.gates import question
 from harness.model import Decision, Phase
-from harness.profile.digest import policy_digest, policy_document
 from harness.verdict.bundle import pack
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
 from harness.verdict.history import find, history, last_go
@@ -209,20 +208,11 @@ def test_history_tells_every_run_the_damaged_ones_too(releases: Releases, share:
 
 
 def ask_for(releases: Releases, share: FolderStore, tmp_path: Path, **asked: Any) -> Verified:
-    profile = releases.profile
-    gates, checks = plan(profile, Phase.PRE_DEPLOY)
-    return last_go(
-        share,
-        profile,
-        Phase.PRE_DEPLOY,
-        gates=gates,
-        checks=checks,
-        policy_digest=policy_digest(policy_document(profile, gates, checks)),
-        now=datetime.now(UTC),
-        into=tmp_path / "fetched",
-        require_evidence=True,
-        **{"subjects": {"api": DIGEST}, **asked},
+    about = {"subjects": {"api": DIGEST}, **asked}
+    wanted = question(
+        releases.profile, Phase.PRE_DEPLOY, now=datetime.now(UTC), require_evidence=True, **about
     )
+    return last_go(share, wanted, tmp_path / "fetched")
 
 
 def test_the_last_go_of_a_release_is_that_of_its_own_last_run(
