@@ -118,13 +118,15 @@ class Bucket:
             for item in page.get("Contents", ())
         )
 
-    def folders(self, prefix: str) -> tuple[str, ...]:
-        """The next parts of the keys that begin so and go on with a slash."""
-        return tuple(
+    def folders(self, prefix: str, after: str = "") -> tuple[str, ...]:
+        """The next parts of the keys that begin so and go on with a slash; with `after`, those that are greater."""
+        begin = {"StartAfter": self._key(f"{prefix}{after}")} if after else {}
+        found = (
             str(item["Prefix"]).removeprefix(self._key(prefix)).rstrip("/")
-            for page in self._pages(prefix, Delimiter="/")
+            for page in self._pages(prefix, Delimiter="/", **begin)
             for item in page.get("CommonPrefixes", ())
         )
+        return tuple(name for name in found if name > after)
 
     def _pages(self, prefix: str, **parameters: object) -> list[Mapping[str, Any]]:
         try:

@@ -73,8 +73,8 @@ class Objects(Protocol):
     def keys(self, prefix: str) -> tuple[str, ...]:
         """The keys that begin so."""
 
-    def folders(self, prefix: str) -> tuple[str, ...]:
-        """The next parts of the keys that begin so and go on with a slash."""
+    def folders(self, prefix: str, after: str = "") -> tuple[str, ...]:
+        """The next parts of the keys that begin so and go on with a slash; with `after`, those that are greater."""
 
 
 class ObjectStore:
@@ -132,9 +132,9 @@ class ObjectStore:
             )
         )
 
-    def runs(self, series: Series) -> tuple[str, ...]:
-        """The ids of the runs that are kept, the last first."""
-        return tuple(sorted(self._objects.folders(f"{series}/{RUNS}/"), reverse=True))
+    def runs(self, series: Series, after: str = "") -> tuple[str, ...]:
+        """The ids of the runs that are kept, the last first; with `after`, those that are greater."""
+        return tuple(sorted(self._objects.folders(f"{series}/{RUNS}/", after), reverse=True))
 
     def verdict(self, series: Series, run_id: str) -> bytes | None:
         """One run's verdict, or its placeholder."""

@@ -156,7 +156,30 @@ class _Newest:
                 f"{self._store.uri}: there is no verdict of {self._series}",
                 hint="run the gates first: gonogo gate",
             )
+        self._hold_last(found)
         return found
+
+    def _hold_last(self, newest: bytes) -> None:
+        """Refuse what is called the newest where runs are kept that began later: whoever may replace that one object could
+        otherwise bring back an older GO of the same bytes. A minute is left for clocks.
+
+        Raises:
+            VerdictError: ``superseded``.
+        """
+        from harness.verdict.info import CLOCK_SKEW
+        from harness.verdict.object_store import run_of
+        from harness.verdict.stores import began
+
+        run_id = run_of(newest)
+        if (begun := began(run_id)) is None:
+            return
+        for later in self._store.runs(self._series, run_id):
+            if (other := began(later)) is not None and other > begun + CLOCK_SKEW:
+                raise VerdictError(
+                    Refusal.SUPERSEDED.value,
+                    f"{self._store.uri}: run {later} of {self._series} began after run {run_id}, which is called the newest",
+                    hint="run the gates again, and find out who replaced the newest verdict, or whose clock is wrong",
+                )
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ the newest, the one that *began* last, and its verdict (PENDING until it is over
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -67,8 +68,11 @@ class VerdictStore(Protocol):
     def series(self) -> tuple[Series, ...]:
         """Of which profiles and phases there are runs."""
 
-    def runs(self, series: Series) -> tuple[str, ...]:
-        """The ids of the runs that are kept, the last first: an id begins with the time the run began."""
+    def runs(self, series: Series, after: str = "") -> tuple[str, ...]:
+        """The ids of the runs that are kept, the last first: an id begins with the time the run began (`began`).
+
+        With `after`, those that are greater.
+        """
 
     def verdict(self, series: Series, run_id: str) -> bytes | None:
         """One run's verdict, or its placeholder."""
@@ -146,9 +150,10 @@ class FolderStore:
             )
         )
 
-    def runs(self, series: Series) -> tuple[str, ...]:
-        """The ids of the runs that are kept, the last first."""
-        return tuple(sorted((run.name for run in folders.runs(self._home(series))), reverse=True))
+    def runs(self, series: Series, after: str = "") -> tuple[str, ...]:
+        """The ids of the runs that are kept, the last first; with `after`, those that are greater."""
+        found = (run.name for run in folders.runs(self._home(series)))
+        return tuple(sorted((name for name in found if name > after), reverse=True))
 
     def verdict(self, series: Series, run_id: str) -> bytes | None:
         """One run's verdict, or its placeholder."""
@@ -238,6 +243,14 @@ def open_store(config: StoreConfig, *, region: str = "us-east-1") -> VerdictStor
         name, prefix, region=config.region or region, endpoint_url=config.endpoint_url, account=config.account
     )
     return ObjectStore(bucket)
+
+
+def began(run_id: str) -> datetime | None:
+    """When a run began, to the second (UTC), as its id says; ``None`` where it is no gate's own id."""
+    try:
+        return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def record_name(kind: str, number: int) -> str:

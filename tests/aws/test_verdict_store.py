@@ -139,6 +139,8 @@ def test_every_page_is_read(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(bucket._client, "get_paginator", lambda _: Small())
     assert len(bucket.folders("runs/")) == 5
     assert len(bucket.keys("runs/")) == 5
+    assert bucket.folders("runs/", "r2") == ("r3", "r4")
+    assert bucket.folders("runs/", "r4") == ()
 
 
 def test_a_locked_bucket_takes_new_keys_and_new_versions(stack_url: str, client: Any) -> None:

@@ -115,6 +115,22 @@ def test_superseded_by_any_later_run_of_the_environment(
         assert f"a later run has begun, {second}" in found["reason"]
 
 
+def test_superseded_is_an_older_go_that_is_put_back_as_the_newest(
+    releases: Releases, verify: Verify, share: FolderStore
+) -> None:
+    """Of the same bytes and rules, and not expired: only the runs that are kept tell that it is not the last."""
+    run = releases.run(store=share)
+    newest = share.root / "mine" / "pre-deploy" / FILE
+    go = newest.read_bytes()
+    runs = [releases.run(FAILS, store=share) for _ in range(2)]
+    assert verify("--store", str(share.root))["code"] == "no_go"
+    newest.write_bytes(go)
+    for asked in ((), ("--run", run), ("--verdict", str(releases.folder(run) / FILE))):
+        found = verify("--store", str(share.root), *asked)
+        assert (found["code"], found["exit_code"]) == ("superseded", 14)
+        assert f"run {runs[-1]} of mine/pre-deploy began after run {run}" in found["reason"]
+
+
 def test_superseded_is_a_verdict_that_the_store_has_not_got(
     releases: Releases, verify: Verify, share: FolderStore
 ) -> None:

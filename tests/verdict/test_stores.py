@@ -110,9 +110,10 @@ class Memory:
     def keys(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(key for key in self.content if key.startswith(prefix)))
 
-    def folders(self, prefix: str) -> tuple[str, ...]:
+    def folders(self, prefix: str, after: str = "") -> tuple[str, ...]:
         rest = (key.removeprefix(prefix) for key in self.keys(prefix))
-        return tuple(sorted({part.partition("/")[0] for part in rest if "/" in part}))
+        names = {part.partition("/")[0] for part in rest if "/" in part}
+        return tuple(sorted(name for name in names if name > after))
 
 
 @pytest.fixture(scope="module")
