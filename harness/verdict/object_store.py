@@ -22,15 +22,13 @@ from harness.model import Decision, Evidence, Phase
 from harness.verdict.envelope import payload_of
 from harness.verdict.format import EXTENSION
 from harness.verdict.statement import Verdict, parse
-from harness.verdict.store import FILE, RUNS, StoreError, write_atomic
+from harness.verdict.store import FILE, RECORDS, RUNS, StoreError, record_name, write_atomic
 from harness.verdict.stores import (
-    RECORDS,
     Series,
     evidence_of,
     missing_run,
     new_folder,
     parsed,
-    record_name,
     unfinished,
 )
 

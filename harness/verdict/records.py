@@ -3,12 +3,9 @@
 runs/<run-id>/records/<kind>-<n>.intoto.json
 """
 
-import os
 import re
-import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 from harness.errors import VerdictError
@@ -18,13 +15,12 @@ from harness.verdict.envelope import PAYLOAD_TYPE, Envelope, SigningKey, Untrust
 from harness.verdict.info import CLOCK_SKEW
 from harness.verdict.plain import read_plain
 from harness.verdict.reading import Unreadable, encode, refuse
-from harness.verdict.record_format import About, Kind, Record, parse
+from harness.verdict.record_format import About, Record, parse
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict
-from harness.verdict.store import StoreError
+from harness.verdict.store import RECORDS, add_record
 from harness.verdict.trust import key_ring
 
-FOLDER = "records"
 _FILE = re.compile(r"(approval|denial|override)-[1-9][0-9]{0,5}\.intoto\.json", re.ASCII)
 
 
@@ -82,7 +78,7 @@ def read_records(*runs: Path) -> tuple[Attached, ...]:
     found: list[Attached] = []
     for run in runs:
         known = {each.envelope.raw for each in found}
-        found += [each for each in _read_folder(run / FOLDER) if each.envelope.raw not in known]
+        found += [each for each in _read_folder(run / RECORDS) if each.envelope.raw not in known]
     return tuple(found)
 
 
@@ -125,36 +121,7 @@ def attach(run: Path, raw: bytes) -> Path:
         VerdictError: it is no record.
         StoreError: it could not be written.
     """
-    kind = read_record(raw, "the record").record.kind
-    folder = run / FOLDER
-    temporary = folder / f".writing-{secrets.token_hex(8)}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
-            return _link(temporary, folder, kind)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{folder}: the {kind} could not be written: {error.strerror}",
-            hint="make room or set the permissions right, and run again",
-        ) from error
-
-
-def _link(temporary: Path, folder: Path, kind: Kind) -> Path:
-    """Give it the first name that is free; two at once cannot get the same one."""
-    for number in count(1):
-        target = folder / f"{kind}-{number}.intoto.json"
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            continue
-        return target
-    raise AssertionError
+    return add_record(run, read_record(raw, "the record").record.kind, raw)
 
 
 def hold(

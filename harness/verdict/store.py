@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from harness.errors import GonogoError, VerdictError
@@ -23,6 +24,7 @@ from harness.verdict.statement import parse
 
 FILE = "verdict.intoto.json"
 RUNS = "runs"
+RECORDS = "records"
 _LOCK = ".lock"
 _TEMPORARY = ".writing-"
 _UNFINISHED_KEPT = 86400.0
@@ -93,6 +95,37 @@ def write_atomic(path: Path, raw: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def record_name(kind: str, number: int) -> str:
+    """The file name of a run's record."""
+    return f"{kind}-{number}.intoto.json"
+
+
+def add_record(run: Path, kind: str, raw: bytes) -> Path:
+    """Add a record to a run's folder, whole or not at all, under the first number that is free; returns its file.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    folder = run / RECORDS
+    temporary = folder / f"{_TEMPORARY}{os.urandom(8).hex()}"
+    try:
+        try:
+            write_atomic(temporary, raw)
+            for number in count(1):
+                with suppress(FileExistsError):
+                    target = folder / record_name(kind, number)
+                    os.link(temporary, target)  # unlike a rename, it replaces nothing
+                    return target
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: the {kind} could not be written: {error.strerror}",
+            hint="make room or set the permissions right, and run again",
+        ) from error
+    raise AssertionError
 
 
 def prune(folder: Path, keep: int) -> tuple[str, ...]:

@@ -4,11 +4,8 @@ A *series* is the runs of one profile and phase. Each run has a verdict of its o
 the newest, the one that *began* last, and its verdict (PENDING until it is over) is what a deploy step is given.
 """
 
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -22,9 +19,8 @@ from harness.verdict.envelope import payload_of
 from harness.verdict.plain import open_plain, read_plain
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
-from harness.verdict.store import FILE, StoreError
+from harness.verdict.store import FILE, RECORDS, StoreError
 
-RECORDS = "records"
 _FILE = "file://"
 _S3 = "s3://"
 
@@ -117,23 +113,7 @@ class FolderStore:
     def attach(self, series: Series, run_id: str, kind: str, raw: bytes) -> str:
         """Keep a record beside a run's verdict, under the first number that is free."""
         _require(self.verdict(series, run_id), self.uri, run_id)
-        folder = self._run(series, run_id) / RECORDS
-        temporary = folder / f".writing-{os.urandom(8).hex()}"
-        try:
-            folders.write_atomic(temporary, raw)
-            try:
-                for number in count(1):
-                    with suppress(FileExistsError):
-                        target = folder / record_name(kind, number)
-                        os.link(temporary, target)  # unlike a rename, it replaces nothing
-                        return target.name
-            finally:
-                temporary.unlink()
-        except OSError as error:
-            raise StoreError(
-                f"{folder}: the {kind} could not be written: {error.strerror}", hint="make room"
-            ) from error
-        raise AssertionError
+        return folders.add_record(self._run(series, run_id), kind, raw).name
 
     def latest(self, series: Series) -> bytes | None:
         """The newest run's verdict."""
@@ -251,11 +231,6 @@ def began(run_id: str) -> datetime | None:
         return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
         return None
-
-
-def record_name(kind: str, number: int) -> str:
-    """The file name of a run's record."""
-    return f"{kind}-{number}.intoto.json"
 
 
 def evidence_of(verdict: Verdict) -> tuple[Evidence, ...]:
