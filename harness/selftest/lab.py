@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -33,6 +33,10 @@ from harness.selftest.aws_double import Answer, serving
 from harness.selftest.fault import GO, Came
 from harness.selftest.tools import MODE
 from harness.verdict import store
+from harness.verdict.evidence import run_home
+from harness.verdict.origin import verdict_from
+from harness.verdict.record_format import About, Approval, Record
+from harness.verdict.records import attach, sign
 from harness.verdict.signing import FileKey, new_private, private_pem, public_of
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.verify import verify
@@ -64,16 +68,25 @@ class Lab:
     _lock: Lock = field(default_factory=Lock)
     _lock_of_healthy: Lock = field(default_factory=Lock)
     _made: int = 0
-    _healthy: "Copy | None" = None
+    _healthy: "dict[bool, Copy]" = field(default_factory=dict)
 
     @cached_property
-    def key(self) -> FileKey:
-        """Whom the copies trust."""
-        private = new_private(KeyKind.ED25519)
+    def keys(self) -> Mapping[str, FileKey]:
+        """Everybody's key, made for this self-test alone; that of the runs is in a file as well."""
+        private = {name: new_private(KeyKind.ED25519) for name in (RUNNER, APPROVER, COMMANDER, STRANGER)}
         path = self.base / "selftest.key"
         path.touch(0o600)
-        path.write_bytes(private_pem(private))
-        return FileKey(public_of(private), private)
+        path.write_bytes(private_pem(private[RUNNER]))
+        return {name: FileKey(public_of(each), each) for name, each in private.items()}
+
+    @property
+    def key(self) -> FileKey:
+        """Whom the copies trust to sign verdicts."""
+        return self.keys[RUNNER]
+
+    def signer(self, name: str) -> dict[str, str]:
+        """One of them, as a profile names people."""
+        return {"name": name, "key": self.keys[name].key.text}
 
     @cached_property
     def _template(self) -> Path:
@@ -104,26 +117,39 @@ class Lab:
             self._made += 1
             return self.base / f"{self._made:03d}"
 
-    def again(self) -> "Copy":
+    def again(self, *, approved: bool = False) -> "Copy":
         """A copy of one that was run before and is GO: its verdict is on file, and its checks may be others now.
+
+        With `approved`, of one whose profile demands an approval, which it has.
 
         Raises:
             GonogoError: it is not GO.
         """
         with self._lock_of_healthy:
-            if self._healthy is None:
-                made = self.copy(CARRIER)
-                made.carry()
-                done = made.gate()
-                if made.verify().answer != GO:
-                    raise GonogoError(
-                        f"a run without a fault is not GO: {done.output[-800:].strip()}",
-                        hint="see the control",
-                    )
-                self._healthy = made
-        copy = Copy(self, self.folder(), (CARRIER,), settings=dict(self._healthy.settings))
-        shutil.copytree(self._healthy.root, copy.root, symlinks=True)
+            if approved not in self._healthy:
+                self._healthy[approved] = self._run_one(approved=approved)
+            healthy = self._healthy[approved]
+        copy = Copy(self, self.folder(), (CARRIER,), settings=dict(healthy.settings), more=healthy.more)
+        shutil.copytree(healthy.root, copy.root, symlinks=True)
         return copy
+
+    def _run_one(self, *, approved: bool) -> "Copy":
+        made = self.copy(CARRIER)
+        made.carry()
+        if approved:
+            people = [self.signer(name) for name in (APPROVER, COMMANDER, RUNNER)]
+            wait, lasts = (f"{each.total_seconds():.0f}s" for each in (SOON, LASTS))
+            made.more["approval"] = {"required": 1, "approvers": people, "wait": wait, "max_age": lasts}
+            made.more["override"] = {"signers": [self.signer(COMMANDER)], "max": lasts}
+        done = made.gate()
+        if approved:
+            made.approve(APPROVER)
+        if (came := made.verify(now=made.over + 2 * SOON)).answer != GO:
+            raise GonogoError(
+                f"a run without a fault is not GO: {came.told} {done.output[-800:].strip()}",
+                hint="see the control",
+            )
+        return made
 
     def table(self, gate: str) -> dict[str, Any]:
         """What a copy's profile says of a gate: the rules of the user's, in the sample's places."""
@@ -166,6 +192,12 @@ class Lab:
         }
 
 
+RUNNER, APPROVER, COMMANDER, STRANGER = "selftest", "approver", "commander", "stranger"
+"""Who signs verdicts, who approves, who overrides, and whom nobody named."""
+SOON = timedelta(seconds=1)
+"""How long after a run approvers say what they say, and the wait timer where there is one."""
+LASTS = timedelta(minutes=10)
+"""What their profiles allow approvals and overrides."""
 CARRIER = "smoke"
 """The gate that carries checks of the self-test's own: it has none of its own where no endpoint is declared."""
 GOOD = '''
@@ -220,7 +252,7 @@ class Copy:
             "description": "The self-test's copy",
             "app": {"path": "app", "require_clean": given.app.require_clean},
             "aws": {"account": given.aws.account or "000000000000", "region": given.aws.region},
-            "policy": {**kept, "signing": {"signers": [{"name": "selftest", "key": self.lab.key.key.text}]}},
+            "policy": {**kept, "signing": {"signers": [self.lab.signer(RUNNER)]}},
             "phases": {str(PHASE): [list(self.gates)]},
             "gates": tables,
         }
@@ -318,6 +350,33 @@ class Copy:
         except (OSError, VerdictError):
             return None
 
+    @property
+    def over(self) -> datetime:
+        """When its run was over.
+
+        Raises:
+            GonogoError: it is not, or its verdict cannot be read.
+        """
+        verdict = self.verdict()
+        if verdict is None or verdict.info.finished is None:
+            raise GonogoError("the run has left no verdict", hint="see the control")
+        return verdict.info.finished
+
+    @property
+    def run_home(self) -> Path:
+        """The folder of its run: records and evidence are there."""
+        verdict = self.verdict()
+        return run_home(self.verdict_file, verdict.info.run_id if verdict else "")
+
+    def add(self, record: Record, by: str) -> None:
+        """Put a record of its verdict beside it, signed by one of `Lab.keys`."""
+        attach(self.run_home, sign(record, self.lab.keys[by]))
+
+    def approve(self, by: str, *, name: str = "") -> None:
+        """Approve its verdict, in the name of the key's owner or another one."""
+        if (verdict := self.verdict()) is not None:
+            self.add(Approval(About.of(verdict), name or by, self.over + SOON), by)
+
     def asked(self) -> Profile:
         """The profile as its files say it, this moment: the consumer's."""
         return load_profile(self.lab.profile.name, tables(), folder=self.root / "profiles", environ={})
@@ -329,8 +388,14 @@ class Copy:
         source: str = "",
         images: Mapping[str, str] | None = None,
         require_evidence: bool = False,
+        accept_override: bool = False,
+        store: Path | None = None,
+        file: Path | None = None,
     ) -> Came:
-        """Ask the verifier about the newest verdict, as a deploy step would about this application's bytes."""
+        """Ask the verifier about the newest verdict, as a deploy step would about this application's bytes.
+
+        With `store`, about the newest in that folder store, or about `file`, which must be it.
+        """
         own = source_tree.state(self.root / "app", reports=self.root / "reports").subject.digest
         profile = self.asked()
         asked = question(
@@ -340,9 +405,12 @@ class Copy:
             subjects=images or {},
             source=source or next(iter(own.values())),
             require_evidence=require_evidence,
+            accept_override=accept_override,
         )
+        given = file if store else self.verdict_file
         try:
-            verify(self.verdict_file, asked)
+            with verdict_from(profile, PHASE, file=given, store=str(store or "")) as origin:
+                verify(origin.path, asked, origin.kept)
         except VerdictError as refusal:
             return Came(refusal.code, told=str(refusal))
         return Came(GO)

@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
 from harness.errors import UsageError
-from harness.selftest import aws_faults, code_faults, load_faults, run_faults, verdict_faults
+from harness.selftest import (
+    approval_faults,
+    aws_faults,
+    code_faults,
+    load_faults,
+    run_faults,
+    store_faults,
+    verdict_faults,
+)
 from harness.selftest.fault import GO, Came, Fault
 from harness.selftest.lab import CARRIER, Copy, Lab
 
@@ -41,6 +49,8 @@ FAULTS: Mapping[str, Fault] = {
         *code_faults.FAULTS,
         *aws_faults.FAULTS,
         *verdict_faults.FAULTS,
+        *approval_faults.FAULTS,
+        *store_faults.FAULTS,
     )
 }
 

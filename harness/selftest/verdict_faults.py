@@ -32,24 +32,30 @@ def on_file(lab: Lab, tamper: Tamper) -> Came:
     return tamper(lab.again())
 
 
-def _read(copy: Copy) -> Verdict:
+def read(copy: Copy) -> Verdict:
+    """The newest verdict, which must be there."""
     verdict = copy.verdict()
     if verdict is None:
         raise GonogoError("the verdict cannot be read", hint="see the control")
     return verdict
 
 
-def _write(copy: Copy, statement: Any, key: FileKey | None = None) -> None:  # noqa: ANN401 - JSON values
+def write(copy: Copy, statement: Any, key: FileKey | None = None) -> None:  # noqa: ANN401 - JSON values
     """Put a statement in the place of the verdict, signed; by the key that the copy trusts unless by another."""
-    copy.verdict_file.write_bytes(seal(encode(statement), PAYLOAD_TYPE, [key or copy.lab.key]))
+    copy.verdict_file.write_bytes(sealed(copy, statement, key))
+
+
+def sealed(copy: Copy, statement: Any, key: FileKey | None = None) -> bytes:  # noqa: ANN401 - JSON values
+    """A statement, signed; by the key that the copy trusts unless by another."""
+    return seal(encode(statement), PAYLOAD_TYPE, [key or copy.lab.key])
 
 
 def _claim(change: Callable[[Verdict], Verdict]) -> Tamper:
     """A verdict that is whole, signed and derived from its own record, of something else than was run."""
 
     def tamper(copy: Copy) -> Came:
-        changed = change(_read(copy))
-        _write(copy, build(changed.info, changed.record, decide(changed.record)))
+        changed = change(read(copy))
+        write(copy, build(changed.info, changed.record, decide(changed.record)))
         return copy.verify()
 
     return tamper
@@ -74,7 +80,7 @@ def _flipped(raw: bytes) -> bytes:
 
 def _bare(copy: Copy) -> bytes:
     """The verdict's statement without the word on who started the run, which only a signature proves."""
-    verdict = _read(copy)
+    verdict = read(copy)
     return encode(build(replace(verdict.info, starter=None), verdict.record, verdict.decided))
 
 
@@ -96,7 +102,7 @@ def _stranger(copy: Copy) -> Came:
 
 def _swapped_signature(copy: Copy) -> Came:
     """Another statement under the signature of the true one."""
-    verdict = _read(copy)
+    verdict = read(copy)
     changed = replace(verdict.info, started_by="somebody else")
     raw, own = copy.verdict_file.read_bytes(), encode(build(changed, verdict.record, verdict.decided))
     envelope = json.loads(raw)
@@ -127,8 +133,8 @@ def _with_image(verdict: Verdict) -> Verdict:
 
 
 def _moved_tag(copy: Copy) -> Came:
-    changed = _with_image(_read(copy))
-    _write(copy, build(changed.info, changed.record, decide(changed.record)))
+    changed = _with_image(read(copy))
+    write(copy, build(changed.info, changed.record, decide(changed.record)))
     if (before := copy.verify(images={_IMAGE: _DIGESTS[0]})).answer != GO:
         raise GonogoError(
             f"the replayed verdict was to be GO for its own digest: {before.told}", hint="see the control"
@@ -181,16 +187,17 @@ def _partial(verdict: Verdict) -> Verdict:
 
 def _forged_decision(copy: Copy) -> Came:
     """A record with a failure, under the decision of one without."""
-    verdict = _read(copy)
+    verdict = read(copy)
     failed = tuple(
         replace(result, outcome=Outcome.FAILED, reason="it is broken") if result.gate == CARRIER else result
         for result in verdict.record.results
     )
-    _write(copy, build(verdict.info, replace(verdict.record, results=failed), verdict.decided))
+    write(copy, build(verdict.info, replace(verdict.record, results=failed), verdict.decided))
     return copy.verify()
 
 
-def _failed(verdict: Verdict) -> Verdict:
+def inconclusive(verdict: Verdict) -> Verdict:
+    """The same run, in which the carrier's check came to nothing."""
     results = tuple(
         replace(result, outcome=Outcome.INCONCLUSIVE, cause=Cause.NOTHING_CHECKED, reason="nothing was there")
         if result.gate == CARRIER
@@ -201,7 +208,7 @@ def _failed(verdict: Verdict) -> Verdict:
 
 
 def _pending(copy: Copy) -> Came:
-    _write(copy, placeholder(_read(copy).info))
+    write(copy, placeholder(read(copy).info))
     return copy.verify()
 
 
@@ -222,7 +229,7 @@ def _expired(copy: Copy) -> Came:
 
 def _evidence(change: Callable[[Any], object]) -> Tamper:
     def tamper(copy: Copy) -> Came:
-        verdict = _read(copy)
+        verdict = read(copy)
         folder = copy.home / "runs" / verdict.info.run_id
         (path,) = [folder / each.path for result in verdict.record.results for each in result.evidence]
         change(path)
@@ -266,7 +273,7 @@ FAULTS = (
     _fault("verdict-check-removed", "an expected check is left out of it", "its record", _claim(_without_check), "expected_checks"),
     _fault("verdict-partial", "only some gates were asked to run", "its record", _claim(_partial), "partial"),
     _fault("verdict-forged", "it says GO, and its record does not", "its record", _forged_decision, "not_derivable", "inconsistent"),
-    _fault("verdict-inconclusive", "it is whole, signed and not GO", "its record", _claim(_failed), "inconclusive"),
+    _fault("verdict-inconclusive", "it is whole, signed and not GO", "its record", _claim(inconclusive), "inconclusive"),
     _fault("policy-loosened", "the run's policy was looser than the deploy step's", "the policy", _tightened, "policy"),
     _fault("policy-rewritten", "its record holds looser rules than the policy it names", "the policy", _claim(_other_rules), "policy"),
     _fault("clock-behind", "the verifier's clock is an hour behind", _CLOCK, _at(timedelta(hours=-1)), "from_the_future"),

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
 
+import harness.selftest
 from harness.cli import main
 from harness.errors import GonogoError, ToolError, UsageError
 from harness.gates import tables
@@ -21,7 +23,16 @@ from harness.load.validity import invalid_reasons
 from harness.model import Phase
 from harness.profile import Profile
 from harness.profile.loader import load_profile
-from harness.selftest import load_faults, run_faults, sample, toml, tools
+from harness.selftest import (
+    approval_faults,
+    load_faults,
+    run_faults,
+    sample,
+    store_faults,
+    toml,
+    tools,
+    verdict_faults,
+)
 from harness.selftest.fault import GO, Came, Fault, Row
 from harness.selftest.lab import Lab, finish
 from harness.selftest.runner import in_words, packed, run_all
@@ -101,9 +112,8 @@ def test_every_fault_is_injected_in_one_way_and_must_not_be_go() -> None:
 
 
 def test_no_two_faults_have_a_name() -> None:
-    from harness.selftest import aws_faults, code_faults, load_faults, run_faults, verdict_faults
-
-    parts = (aws_faults, code_faults, load_faults, run_faults, verdict_faults)
+    files = Path(harness.selftest.__file__).parent.glob("*_faults.py")
+    parts = [import_module(f"harness.selftest.{file.stem}") for file in files]
     assert len(FAULTS) == 1 + sum(len(part.FAULTS) for part in parts)
 
 
@@ -206,15 +216,39 @@ def test_profiles_are_written_as_toml() -> None:
 # For real
 
 
-def test_faults_of_the_verdict_are_caught(shared: Lab) -> None:
-    names = [
-        fault.name
-        for fault in FAULTS.values()
-        if fault.name.startswith(("verdict-", "clock-", "evidence-", "policy-"))
-    ]
-    rows = run_all(shared, [FAULTS[name] for name in names])
-    assert len(rows) >= 20
+def test_faults_of_the_verdict_its_records_and_its_store_are_caught(shared: Lab) -> None:
+    faults = (*verdict_faults.FAULTS, *approval_faults.FAULTS, *store_faults.FAULTS)
+    rows = run_all(shared, faults)
+    assert len(rows) >= 45
     assert {row.fault.name: row.came for row in rows if not row.caught} == {}
+
+
+def _nothing(*_: object, **__: object) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("names", "protection", "without"),
+    [
+        (("approval-own",), "harness.verdict.approval.Starters.__contains__", lambda *_: False),
+        (("override-own",), "harness.verdict.approval._overrides", lambda *_: False),
+        (("approval-borrowed-name", "approval-replayed", "approval-stranger"), "harness.verdict.records.hold", _nothing),
+        (("approval-early",), "harness.verdict.approval._hold_timer", _nothing),
+        (("override-of-others",), "harness.verdict.override.digests", lambda _: {"source": {"gitCommit": "0" * 40}}),
+        (("override-endless",), "harness.verdict.override.ends", lambda override, _: override.expires),
+        (("store-put-back",), "harness.verdict.origin._Newest._hold_last", _nothing),
+        (("store-superseded",), "harness.verdict.origin._Newest._require", _nothing),
+        (("verdict-unsigned", "verdict-stranger"), "harness.verdict.verify._signatures", lambda *_: ("selftest",)),
+    ],
+)  # fmt: skip
+def test_without_its_protection_a_verdict_that_was_tampered_with_is_not_caught(
+    shared: Lab, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], protection: str, without: object
+) -> None:
+    shared.again()
+    shared.again(approved=True)
+    monkeypatch.setattr(protection, without)
+    rows = run_all(shared, [FAULTS[name] for name in names])
+    assert [row.fault.name for row in rows if row.caught] == []
 
 
 @pytest.mark.slow  # `gonogo selftest` itself is part of CI
