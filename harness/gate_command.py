@@ -34,6 +34,7 @@ from harness.scanners import source_tree
 from harness.verdict import info as verdict_info
 from harness.verdict import store
 from harness.verdict.info import RunInfo
+from harness.verdict.permission import applies
 from harness.verdict.publication import Publication, begin, publish
 from harness.verdict.reading import encode
 from harness.verdict.signing import sign_verdict, starter
@@ -92,7 +93,8 @@ def _execute(run: Run) -> int:
     if not run.request.trial:
         home = run.home if published.newest else run.folder
         files = {"verdict": home / store.FILE, **files}
-    summary(console, info, record, decided, files, trial=run.request.trial)
+    waits = run.profile.approval if applies(run.profile.approval, run.phase) else None
+    summary(console, info, record, decided, files, trial=run.request.trial, approval=waits)
     store.prune(run.home, run.profile.reports.keep)
     code = int(decided.decision is not Decision.GO) if run.request.trial else EXIT[decided.decision]
     if published.failure is not None:

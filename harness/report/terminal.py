@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.errors import ExitCode
 from harness.load.ending import ENDED
 from harness.model import Decided, Decision, Phase, Reason, Record, ThresholdResult
+from harness.profile.schema import ApprovalConfig
 from harness.report.live import LiveView, plain_output
 from harness.report.marks import BAD, DECISIONS, GOOD, QUIET, UNKNOWN, draw, sign, style, tolerant
 from harness.report.text import bounded, counts, figure, one_line, plural, seconds
@@ -48,12 +49,13 @@ def summary(
     files: Mapping[str, Path],
     *,
     trial: bool = False,
+    approval: ApprovalConfig | None = None,
 ) -> None:
     """Print a run's outcome: the decision, what it rests on, where the files are and what to do next.
 
-    A `trial` wrote no verdict, so nothing is said about using one.
+    A `trial` wrote no verdict, so nothing is said about using one. `approval` is what a GO of this run waits for.
     """
-    page = _Page(tolerant(console), info, view(record, decided), trial=trial)
+    page = _Page(tolerant(console), info, view(record, decided), trial=trial, approval=approval)
     width = min(console.width, _WIDTH)
     for part in page.parts(files):
         console.print(part, width=width)
@@ -62,8 +64,17 @@ def summary(
 class _Page:
     """The parts of a summary, top to bottom."""
 
-    def __init__(self, console: Console, info: RunInfo, seen: View, *, trial: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        info: RunInfo,
+        seen: View,
+        *,
+        trial: bool = False,
+        approval: ApprovalConfig | None = None,
+    ) -> None:
         self._trial = trial
+        self._approval = approval
         self._console = console
         self._info = info
         self._seen = seen
@@ -306,6 +317,8 @@ class _Page:
                 "Keys of the profile were set for this run: `gonogo verify` refuses its verdict where they change "
                 "the policy. For a GO that deploys, write them into the profile and run again."
             )
+        elif decision is Decision.GO and self._approval and not self._trial:
+            told = _waits(self._approval, where) + told
         code = int(decision is not Decision.GO) if self._trial else ExitCode[decision.name].value
         head = Text(f"{decision}", style=f"bold {DECISIONS[decision]}")
         head.append(f" (exit {code})  ", style=f"not bold {QUIET}")
@@ -330,6 +343,18 @@ def _together(groups: Sequence[SkipGroup]) -> list[SkipGroup]:
         hints = dict.fromkeys(group.hint for group in same)
         entries.append(SkipGroup(gate, cause, allowed, reason, next(iter(hints)), cases))
     return entries
+
+
+def _waits(approval: ApprovalConfig, where: str) -> str:
+    """What must come before a deploy, where the profile demands anything."""
+    names = ", ".join(each.name for each in approval.approvers)
+    parts = [
+        f"{plural(approval.required, 'approval')} by {names} (`gonogo approve {where} --as NAME --sign-with KEY`)"
+        if approval.required
+        else "",
+        f"{seconds(approval.wait)} to pass" if approval.wait else "",
+    ]
+    return f"This GO waits for {' and for '.join(part for part in parts if part)}. "
 
 
 def _what(info: RunInfo) -> str:

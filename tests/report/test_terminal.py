@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from approval_parts import ALICE, BOB
 from harness.model import Cause, CheckResult, Decision, ExpectedCheck, Outcome, Phase
+from harness.profile.schema import ApprovalConfig
 from harness.report.terminal import summary
 
 FILES = {"verdict": Path("reports/staging/pre-deploy/verdict.intoto.json")}
 
 
-def printed(run: Any, width: int = 100, files: Mapping[str, Path] = FILES) -> str:
+def printed(run: Any, width: int = 100, files: Mapping[str, Path] = FILES, **more: Any) -> str:
     console = Console(file=StringIO(), width=width, color_system=None)
-    summary(console, run.info, run.record, run.decided, files)
+    summary(console, run.info, run.record, run.decided, files, **more)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -40,6 +42,19 @@ def test_a_go(good: Any) -> None:
     assert "GO (exit 0)  Keys of the profile were set for this run: `gonogo verify` refuses" in text
     plain = printed(good._replace(info=replace(good.info, overrides={})))
     assert "Deploy behind `gonogo verify --profile staging --image api@sha256:" in " ".join(plain.split())
+
+
+def test_a_go_that_waits_for_people_says_so(good: Any, bad: Any) -> None:
+    approval = ApprovalConfig(required=1, approvers=[ALICE.config, BOB.config], wait=300)
+    deployable = good._replace(info=replace(good.info, overrides={}))
+    text = " ".join(printed(deployable, approval=approval).split())
+    assert (
+        "This GO waits for 1 approval by alice, bob (`gonogo approve --profile staging --as NAME --sign-with KEY`) "
+        "and for 5 m to pass. Deploy behind `gonogo verify --profile staging"
+    ) in text
+    text = " ".join(printed(deployable, approval=ApprovalConfig(wait=90)).split())
+    assert "This GO waits for 1 m 30 s to pass. Deploy behind" in text
+    assert "This GO waits" not in printed(bad, approval=approval)
 
 
 def test_everything_of_a_bad_run_is_told(bad: Any) -> None:
