@@ -1,7 +1,7 @@
 """Everything that can go wrong on purpose: one tree, and every error says what to do next.
 
 An error that is *expected* (bad input, a missing tool, a verdict that does not verify) is a `GonogoError`; the
-command line prints its message and hint and exits with its code. Anything else is a bug and keeps its traceback.
+command line prints its message and hint and exits with its code. Anything else is a bug: it keeps its traceback and is an `ExitCode.ERROR`.
 """
 
 from enum import IntEnum

@@ -54,16 +54,30 @@ COMMANDS: dict[str, Command] = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit with its code; an expected error is printed with what to do, any other has a traceback."""
+    """Run a command and exit with its code; an expected error is printed with what to do, any other keeps its traceback
+    and is an ERROR, never one of pytest's codes."""
     given = sys.argv[1:] if arguments is None else arguments
     named = [given[0]] if given and given[0] in COMMANDS else []
     if arguments is not None or named != ["verify"]:
-        sys.exit(run(named, given))
+        sys.exit(_guarded(named, given))
     # All that verifying makes is small and lives to the end: looking for garbage, then too, would take a fifth of its time.
     gc.disable()
-    code = run(named, given)
+    code = _guarded(named, given)
     gc.freeze()
     sys.exit(code)
+
+
+def _guarded(named: list[str], given: list[str]) -> int:
+    try:
+        return run(named, given)
+    except Exception:  # noqa: BLE001 - whatever it is, it is no answer, and must not look like one
+        import traceback
+
+        from harness.masking import mask
+
+        print(mask(traceback.format_exc()), end="", file=sys.stderr)  # noqa: T201
+        said = "this is a bug in gonogo; nothing is decided\n  → report it, with the lines above"
+        return tell(said, ExitCode.ERROR)
 
 
 def run(named: list[str], given: list[str]) -> int:

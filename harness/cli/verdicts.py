@@ -117,18 +117,22 @@ def publish(
 ) -> int:
     """Publish a run that is over to a store, where the gate could not; what is kept there already is not sent again.
 
-    It becomes the newest only if no other run has begun in between.
+    It becomes the newest only if no other run has begun in between; in the reports folder that it is in, too.
     """
     from harness.verdict.on_file import read_verdict
-    from harness.verdict.store import FILE
+    from harness.verdict.store import FILE, RUNS
+    from harness.verdict.store import publish as publish_here
     from harness.verdict.stores import Series, located, open_store
 
     verdict = read_verdict(folder / FILE)
     info = verdict.info
     if info.finished is None:
         raise UsageError(f"run {info.run_id} is not over", hint="run the gates again")
-    where = open_store(located(store), region=region)
-    newest = where.finish(Series(info.profile, info.phase), info.run_id, (folder / FILE).read_bytes(), folder)
+    where, series = open_store(located(store), region=region), Series(info.profile, info.phase)
+    raw, runs = (folder / FILE).read_bytes(), folder.resolve().parent
+    newest = where.finish(series, info.run_id, raw, folder)
+    if runs.name == RUNS:  # where it took place, it has been PENDING since
+        publish_here(runs.parent, raw, info.run_id)
     say(
         f"{info.run_id}: in {where.uri}" + ("" if newest else "; it is not the newest there"),
         "green" if newest else "yellow",

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import harness
-from harness.cli import asked, run, typed
+from harness.cli import asked, main, run, typed
 from harness.cli.direct import plain
 from harness.errors import ExitCode, ProfileError
 from release_parts import DIGEST, Releases
@@ -270,3 +270,23 @@ def test_what_a_profile_names_is_imported_and_a_wrong_name_is_still_told(tmp_pat
         timeout=60,
     )
     assert "rds.instnces: unknown key 'instnces'; did you mean 'instances'?" in done.stderr
+
+
+@pytest.mark.parametrize("given", [["verify", "-p", "dev", "--source", "a" * 40], ["verify", "-p=dev"]])
+def test_a_bug_is_an_error_with_its_traceback_and_no_secret(
+    given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python alone would end with 1, which is one of pytest's codes."""
+
+    def broken(*_: object, **__: object) -> int:
+        raise RuntimeError("of postgresql://ana:hunter22@db/shop")
+
+    for name in ("harness.cli.asked.answer", "harness.cli.verify.answer"):
+        monkeypatch.setattr(name, broken)
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == ExitCode.ERROR
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "RuntimeError: of postgresql://ana:****@db" in told
+    assert told.endswith("this is a bug in gonogo; nothing is decided\n  → report it, with the lines above\n")

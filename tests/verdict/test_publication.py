@@ -189,4 +189,4 @@ def test_a_gate_run_that_its_store_does_not_take_is_an_error(
     assert again in told
     assert newest_of(share) is decision(releases.newest()) is Decision.PENDING
     assert gonogo(releases, *again.split()[1:]).stdout == f"{run}: in {share.uri}\n"
-    assert newest_of(share) is decision(releases.folder(run) / FILE)
+    assert newest_of(share) is decision(releases.folder(run) / FILE) is decision(releases.newest())
