@@ -119,17 +119,17 @@ def publish(
 
     It becomes the newest only if no other run has begun in between; in the reports folder that it is in, too.
     """
-    from harness.verdict.on_file import read_verdict
+    from harness.verdict.on_file import parse_verdict, read_bytes
     from harness.verdict.store import FILE, RUNS
     from harness.verdict.store import publish as publish_here
     from harness.verdict.stores import Series, located, open_store
 
-    verdict = read_verdict(folder / FILE)
-    info = verdict.info
+    raw = read_bytes(folder / FILE)
+    info = parse_verdict(folder / FILE, raw).info
     if info.finished is None:
         raise UsageError(f"run {info.run_id} is not over", hint="run the gates again")
     where, series = open_store(located(store), region=region), Series(info.profile, info.phase)
-    raw, runs = (folder / FILE).read_bytes(), folder.resolve().parent
+    runs = folder.resolve().parent
     newest = where.finish(series, info.run_id, raw, folder)
     if runs.name == RUNS:  # where it took place, it has been PENDING since
         publish_here(runs.parent, raw, info.run_id)
@@ -182,7 +182,8 @@ def flaky(
 
 def _open(profile: str, store: str, profiles: str) -> "VerdictStore":
     """The store asked for, the profile's, or the reports folder."""
-    from harness.verdict.stores import FolderStore, chosen, located, open_store
+    from harness.verdict.folder_store import FolderStore
+    from harness.verdict.stores import chosen, located, open_store
 
     if profile:
         environment = load(profile, profiles)

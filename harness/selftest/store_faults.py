@@ -11,12 +11,13 @@ from harness.selftest.fault import Came, Fault
 from harness.selftest.lab import APPROVER, PHASE, SOON, Copy, Lab
 from harness.selftest.verdict_faults import inconclusive, read, sealed
 from harness.verdict.bundle import pack
+from harness.verdict.folder_store import FolderStore
 from harness.verdict.reading import encode
 from harness.verdict.record_format import About, Denial
 from harness.verdict.records import sign
 from harness.verdict.statement import Verdict, build, placeholder
 from harness.verdict.store import FILE
-from harness.verdict.stores import FolderStore, Series
+from harness.verdict.stores import Series
 
 Tamper = Callable[[Copy, FolderStore, Series], Came]
 

@@ -29,11 +29,11 @@ from harness.errors import VerdictError
 from harness.frozen import dataclass
 from harness.model import Decision
 from harness.verdict.envelope import unseal
+from harness.verdict.evidence import evidence_of
 from harness.verdict.plain import open_plain, read_plain
 from harness.verdict.refusal import Refusal, RefusedError, not_go
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import FILE, RECORDS, RUNS, StoreError
-from harness.verdict.stores import evidence_of
 
 MOST_FILES = 20_000
 MOST_BYTES = 4 * 1024**3

@@ -4,6 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from harness.model import Evidence
 from harness.verdict.plain import open_plain
 from harness.verdict.refusal import Refusal, RefusedError
 from harness.verdict.statement import Verdict
@@ -13,6 +14,12 @@ from harness.verdict.store import RUNS
 def run_home(verdict: Path, run_id: str) -> Path:
     """The folder of a verdict's run, for the run's own verdict and for the newest one alike."""
     return verdict.parent if verdict.parent.name == run_id else verdict.parent / RUNS / run_id
+
+
+def evidence_of(verdict: Verdict) -> tuple[Evidence, ...]:
+    """Every file of evidence that a verdict names, once, by its path."""
+    found = {each.path: each for result in verdict.record.results for each in result.evidence}
+    return tuple(found[path] for path in sorted(found))
 
 
 def hold_evidence(path: Path, verdict: Verdict, *, require: bool) -> int:

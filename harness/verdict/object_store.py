@@ -20,17 +20,11 @@ from typing import Protocol, TypeVar
 from harness.errors import GonogoError, VerdictError
 from harness.model import Decision, Evidence, Phase
 from harness.verdict.envelope import payload_of
+from harness.verdict.evidence import evidence_of
 from harness.verdict.format import EXTENSION
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import FILE, RECORDS, RUNS, StoreError, record_name, write_atomic
-from harness.verdict.stores import (
-    Series,
-    evidence_of,
-    missing_run,
-    new_folder,
-    parsed,
-    unfinished,
-)
+from harness.verdict.stores import Series, missing_run, new_folder, parsed
 
 PENDING = "pending.intoto.json"
 _TRIES = 100
@@ -259,4 +253,5 @@ def _side_by_side(do: Callable[[T], None], things: Iterable[T]) -> None:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        raise StoreError(unfinished(errors), hint=errors[0].hint)
+        told = "; ".join(dict.fromkeys(error.message for error in errors))
+        raise StoreError(told, hint=errors[0].hint)

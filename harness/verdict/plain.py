@@ -1,13 +1,16 @@
 """Reading files that somebody else may have put there: plain files only, and no more of them than there can be."""
 
 import errno
+import hashlib
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 LARGEST = 64_000_000
 """Bytes of the largest verdict or record that is read."""
+_CHUNK = 1 << 20
 
 
 def open_plain(path: Path, *, follow: bool = True) -> BufferedReader:
@@ -38,5 +41,26 @@ def read_plain(path: Path, most: int = LARGEST) -> bytes:
     with open_plain(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))
+        raise _too_large(path, most)
     return content
+
+
+def copy_plain(path: Path, out: BinaryIO, most: int) -> str:
+    """Write the content of a plain file of at most `most` bytes to `out`, piece by piece; returns its sha256. A link is none.
+
+    Raises:
+        OSError: it is none, is larger, or cannot be read or written.
+    """
+    digest, left = hashlib.sha256(), most
+    with open_plain(path, follow=False) as file:
+        while chunk := file.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                raise _too_large(path, most)
+            digest.update(chunk)
+            out.write(chunk)
+    return digest.hexdigest()
+
+
+def _too_large(path: Path, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))

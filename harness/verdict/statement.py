@@ -154,8 +154,8 @@ def _assemble(info: RunInfo, record: Record, decided: Decided, totals: Mapping[s
         msg = "the totals of findings are not those of the results"
         raise ValueError(msg)
     for path in {each.path for result in record.results for each in result.evidence}:
-        if not path or path.startswith("/") or ".." in path.split("/"):
-            msg = f"evidence {path!r} is not a path below the run's folder"
+        if "\0" in path or {"", ".", ".."} & {*path.split("/")}:
+            msg = f"evidence {path[:200]!r} is not a path below the run's folder"
             raise ValueError(msg)
     go = decided.decision is Decision.GO
     statement = Statement.model_construct(

@@ -15,11 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import GonogoError, VerdictError
 from harness.model import Decision, GateOutcome, Phase
 from harness.verdict.envelope import payload_of
 from harness.verdict.format import EXTENSION
+from harness.verdict.plain import read_plain
 from harness.verdict.statement import parse
 
 FILE = "verdict.intoto.json"
@@ -78,7 +80,19 @@ def publish(folder: Path, raw: bytes, run_id: str, *, start: bool = False) -> bo
 
 
 def write_atomic(path: Path, raw: bytes) -> None:
-    """Write a file whole or not at all: a temporary file beside it, synced, renamed, its folder synced.
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: it could not be written; `path` is what it was.
+    """
+    with whole_file(path) as file:
+        file.write(raw)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that is there when the block is over, whole, or not at all: a temporary one beside it, synced, renamed, its
+    folder synced.
 
     Raises:
         OSError: it could not be written; `path` is what it was.
@@ -87,7 +101,7 @@ def write_atomic(path: Path, raw: bytes) -> None:
     temporary = path.with_name(f"{_TEMPORARY}{os.urandom(8).hex()}")
     try:
         with temporary.open("xb") as file:
-            file.write(raw)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -176,7 +190,7 @@ def _replace_or_remove(newest: Path, raw: bytes) -> None:
 def _run_of(path: Path) -> str:
     """The run id of a stored verdict; empty where there is none that can be read, which is nobody's."""
     try:
-        data = json.loads(payload_of(path.read_bytes()))
+        data = json.loads(payload_of(read_plain(path)))
         return str(data["predicate"][EXTENSION]["run"]["run_id"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError, VerdictError):
         return ""
@@ -193,7 +207,7 @@ def _compared_with(newest_first: Iterable[Path]) -> frozenset[Path]:
     found: dict[str, Path] = {}
     for run in newest_first:
         try:
-            verdict = parse((run / FILE).read_bytes())
+            verdict = parse(read_plain(run / FILE))
         except (OSError, VerdictError):
             continue
         if verdict.decision is Decision.GO and not verdict.info.overrides:
@@ -207,7 +221,7 @@ def _compared_with(newest_first: Iterable[Path]) -> frozenset[Path]:
 
 def _may_be_going_on(run: Path) -> bool:
     try:
-        decided = parse((run / FILE).read_bytes()).decision is not Decision.PENDING
+        decided = parse(read_plain(run / FILE)).decision is not Decision.PENDING
     except (OSError, VerdictError):
         decided = False
     return not decided and time.time() - run.stat().st_mtime < _UNFINISHED_KEPT

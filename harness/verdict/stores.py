@@ -1,25 +1,24 @@
-"""Where verdicts are kept: one interface, a folder of this machine or an S3 bucket behind it.
+"""Where verdicts are kept: one interface, and which store a profile or a command line names.
+
+Behind it is a folder (`harness.verdict.folder_store`) or an S3 bucket (`harness.verdict.object_store`).
 
 A *series* is the runs of one profile and phase. Each run has a verdict of its own, which is written once; one run is
 the newest, the one that *began* last, and its verdict (PENDING until it is over) is what a deploy step is given.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from harness.errors import GonogoError, UsageError, VerdictError
+from harness.errors import UsageError, VerdictError
 from harness.frozen import dataclass
-from harness.model import Evidence, Phase
+from harness.model import Phase
 from harness.profile import Profile
 from harness.profile.schema import StoreConfig
-from harness.verdict import store as folders
 from harness.verdict.envelope import payload_of
-from harness.verdict.plain import open_plain, read_plain
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
-from harness.verdict.store import FILE, RECORDS, StoreError
+from harness.verdict.store import StoreError
 
 _FILE = "file://"
 _S3 = "s3://"
@@ -80,90 +79,6 @@ class VerdictStore(Protocol):
         """Copy a run's verdict, records and evidence to a folder ``into/<run-id>``, which is returned."""
 
 
-class FolderStore:
-    """The folder store of `harness.verdict.store`; `root` is a reports folder, or a share laid out like one."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    @property
-    def uri(self) -> str:
-        """``file:///…``."""
-        return self.root.resolve().as_uri()
-
-    def begin(self, series: Series, run_id: str, placeholder: bytes) -> None:
-        """Make a run the newest, with its PENDING verdict."""
-        folders.publish(self._home(series), placeholder, run_id, start=True)
-
-    def finish(self, series: Series, run_id: str, raw: bytes, folder: Path | None = None) -> bool:
-        """Keep a run's verdict, after the evidence in `folder` that it names."""
-        verdict = parse(raw)
-        own = self._run(series, run_id)
-        if folder is not None and folder.resolve() != own.resolve():
-            for each in evidence_of(verdict):
-                _copy(folder / each.path, own / each.path)
-        kept = own / FILE
-        if kept.is_file() and kept.read_bytes() != raw and not _is_placeholder(kept):
-            raise StoreError(
-                f"{kept}: run {run_id} has another verdict there",
-                hint="a verdict is never replaced; run the gates again",
-            )
-        return folders.publish(self._home(series), raw, run_id)
-
-    def attach(self, series: Series, run_id: str, kind: str, raw: bytes) -> str:
-        """Keep a record beside a run's verdict, under the first number that is free."""
-        _require(self.verdict(series, run_id), self.uri, run_id)
-        return folders.add_record(self._run(series, run_id), kind, raw).name
-
-    def latest(self, series: Series) -> bytes | None:
-        """The newest run's verdict."""
-        return _read(self._home(series) / FILE)
-
-    def series(self) -> tuple[Series, ...]:
-        """Of which profiles and phases there are runs."""
-        return tuple(
-            sorted(
-                Series(profile.name, phase)
-                for profile in (self.root.iterdir() if self.root.is_dir() else ())
-                for phase in Phase
-                if (profile / phase.value / folders.RUNS).is_dir()
-            )
-        )
-
-    def runs(self, series: Series, after: str = "") -> tuple[str, ...]:
-        """The ids of the runs that are kept, the last first; with `after`, those that are greater."""
-        found = (run.name for run in folders.runs(self._home(series)))
-        return tuple(sorted((name for name in found if name > after), reverse=True))
-
-    def verdict(self, series: Series, run_id: str) -> bytes | None:
-        """One run's verdict, or its placeholder."""
-        return _read(self._run(series, run_id) / FILE)
-
-    def records(self, series: Series, run_id: str) -> tuple[str, ...]:
-        """The names of a run's records."""
-        folder = self._run(series, run_id) / RECORDS
-        found = folder.iterdir() if folder.is_dir() else ()
-        return tuple(sorted(file.name for file in found if not file.name.startswith(".")))
-
-    def fetch(self, series: Series, run_id: str, into: Path, *, evidence: bool = True) -> Path:
-        """Copy a run's verdict, records and evidence to a folder ``into/<run-id>``."""
-        own, target = self._run(series, run_id), new_folder(into, run_id)
-        raw = _require(self.verdict(series, run_id), self.uri, run_id)
-        for name in self.records(series, run_id):
-            _copy(own / RECORDS / name, target / RECORDS / name)
-        for each in evidence_of(parse(raw)) if evidence else ():
-            if (own / each.path).is_file():
-                _copy(own / each.path, target / each.path)
-        folders.write_atomic(target / FILE, raw)
-        return target
-
-    def _home(self, series: Series) -> Path:
-        return folders.folder_of(self.root, series.profile, series.phase)
-
-    def _run(self, series: Series, run_id: str) -> Path:
-        return folders.run_folder(self._home(series), run_id)
-
-
 def chosen(profile: Profile, asked: str = "") -> StoreConfig | None:
     """Where a profile's verdicts are kept beside the reports folder: what it says, or what was asked for.
 
@@ -208,6 +123,8 @@ def open_store(config: StoreConfig, *, region: str = "us-east-1") -> VerdictStor
     if uri.startswith(_FILE):
         from urllib.parse import unquote, urlsplit
 
+        from harness.verdict.folder_store import FolderStore
+
         return FolderStore(Path(unquote(urlsplit(uri).path)))
     from importlib.util import find_spec
 
@@ -233,10 +150,14 @@ def began(run_id: str) -> datetime | None:
         return None
 
 
-def evidence_of(verdict: Verdict) -> tuple[Evidence, ...]:
-    """Every file of evidence that a verdict names, once, by its path."""
-    found = {each.path: each for result in verdict.record.results for each in result.evidence}
-    return tuple(found[path] for path in sorted(found))
+def require_name(run_id: str) -> None:
+    """A run's id is the name of a folder, and no way out of it.
+
+    Raises:
+        StoreError: it is not.
+    """
+    if PurePosixPath(run_id).name != run_id or not run_id.isprintable() or run_id in ("", ".", ".."):
+        raise StoreError(f"{run_id!r} is no run's id", hint="see `gonogo verdicts list`")
 
 
 def new_folder(into: Path, run_id: str) -> Path:
@@ -245,8 +166,7 @@ def new_folder(into: Path, run_id: str) -> Path:
     Raises:
         StoreError: it is, or the id is no name.
     """
-    if PurePosixPath(run_id).name != run_id or not run_id.isprintable() or run_id in ("", ".", ".."):
-        raise StoreError(f"{run_id!r} is no run's id", hint="see `gonogo verdicts list`")
+    require_name(run_id)
     target = into / run_id
     try:
         target.mkdir(parents=True)
@@ -274,48 +194,8 @@ def same_verdict(one: bytes, other: bytes) -> bool:
     return payload_of(one) == payload_of(other)
 
 
-def _is_placeholder(path: Path) -> bool:
-    try:
-        return parse(path.read_bytes()).info.finished is None
-    except (OSError, VerdictError):
-        return False
-
-
-def _require(raw: bytes | None, uri: str, run_id: str) -> bytes:
-    if raw is None:
-        raise missing_run(uri, run_id)
-    return raw
-
-
 def missing_run(uri: str, run_id: str) -> VerdictError:
     """There is no such run."""
     return VerdictError(
         Refusal.MISSING.value, f"{uri}: there is no run {run_id}", hint="see `gonogo verdicts list`"
     )
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return read_plain(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be read: {error.strerror}", hint="look at the path and its permissions"
-        ) from error
-
-
-def _copy(source: Path, target: Path) -> None:
-    try:
-        with open_plain(source) as file:
-            folders.write_atomic(target, file.read())
-    except OSError as error:
-        raise StoreError(
-            f"{source}: cannot be copied to {target}: {error.strerror}",
-            hint="make room, or set the permissions right",
-        ) from error
-
-
-def unfinished(errors: Iterable[GonogoError]) -> str:
-    """What several errors say, in one line."""
-    return "; ".join(dict.fromkeys(error.message for error in errors))

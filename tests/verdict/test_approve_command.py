@@ -11,8 +11,8 @@ import pytest
 from approval_parts import ALICE, BOB, CAROL, CI, STRANGER
 from harness.cli import main as gonogo
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
+from harness.verdict.folder_store import FolderStore
 from harness.verdict.store import publish
-from harness.verdict.stores import FolderStore
 from release_parts import DIGEST, SERIES, Releases
 from signing_parts import Signer
 

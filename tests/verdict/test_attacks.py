@@ -16,8 +16,8 @@ from harness.cli import main as gonogo
 from harness.verdict import stores
 from harness.verdict.bundle import pack
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
+from harness.verdict.folder_store import FolderStore
 from harness.verdict.store import FILE, publish
-from harness.verdict.stores import FolderStore
 from release_parts import DIGEST, OTHER, SERIES, Releases
 from signing_parts import Signer
 

@@ -16,10 +16,10 @@ from harness.gates import question
 from harness.model import Decision, Phase
 from harness.verdict.bundle import pack
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
+from harness.verdict.folder_store import FolderStore
 from harness.verdict.history import find, history, last_go
 from harness.verdict.refusal import Refusal
 from harness.verdict.store import FILE
-from harness.verdict.stores import FolderStore
 from harness.verdict.verify import Verified
 from release_parts import COMMIT, DIGEST, OTHER, SERIES, Releases
 from signing_parts import Signer

@@ -16,10 +16,10 @@ from harness.gate_command import main
 from harness.gate_request import Request, validate
 from harness.model import Decision
 from harness.profile.schema import StoreConfig
+from harness.verdict.folder_store import FolderStore
 from harness.verdict.publication import begin, publish
 from harness.verdict.statement import parse
 from harness.verdict.store import FILE, StoreError
-from harness.verdict.stores import FolderStore
 from release_parts import EVIDENCE, SERIES, Releases
 
 

@@ -214,7 +214,9 @@ def test_evidence_is_listed_once(case: Any) -> None:
     assert listed["digest"] == {"sha256": evidence.sha256}
 
 
-@pytest.mark.parametrize("path", ["", "/etc/passwd", "../other/run", "unit/../../x"])
+@pytest.mark.parametrize(
+    "path", ["", "/etc/passwd", "../other/run", "unit/../../x", "unit//x", "unit/./x", "x/", "a\x00b"]
+)
 def test_evidence_outside_the_run_is_refused(case: Any, path: str) -> None:
     case.result("unit.tests.all_pass", evidence=(Evidence("x", path, "0" * 64, 1),))
     with pytest.raises(ValueError, match="not a path below"):

@@ -1,5 +1,6 @@
 """The rules of a store, the same over a folder, over S3 (the emulator), and over objects that lose every race."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +14,14 @@ import pytest
 from aws_parts import emulator, no_inherited_aws, owner_of  # noqa: F401 - fixtures
 from harness.aws.verdict_store import Bucket
 from harness.errors import GonogoError, UsageError, VerdictError
-from harness.model import Decision, Phase
+from harness.model import Decision, Evidence, Phase
 from harness.profile.schema import StoreConfig
+from harness.verdict.folder_store import FolderStore
 from harness.verdict.object_store import Objects, ObjectStore, run_of
 from harness.verdict.reading import encode
 from harness.verdict.statement import build, parse, placeholder
 from harness.verdict.store import FILE, StoreError
-from harness.verdict.stores import FolderStore, Series, VerdictStore, chosen, located, open_store
+from harness.verdict.stores import Series, VerdictStore, chosen, located, open_store
 
 SERIES = Series("staging", Phase.PRE_DEPLOY)
 PATH = "unit/evidence/pytest.txt"
@@ -47,9 +49,12 @@ class Run:
 
     @property
     def folder(self) -> Path:
+        return self.folder_with(EVIDENCE)
+
+    def folder_with(self, content: bytes) -> Path:
         folder: Path = self.case.folder / "work" / self.run_id
         (folder / PATH).parent.mkdir(parents=True, exist_ok=True)
-        (folder / PATH).write_bytes(EVIDENCE)
+        (folder / PATH).write_bytes(content)
         return folder
 
     def begin(self, store: VerdictStore) -> None:
@@ -96,8 +101,6 @@ class Memory:
         return self.create(key, path.read_bytes())
 
     def sha256(self, key: str) -> str:
-        import hashlib
-
         return hashlib.sha256(self.content[key]).hexdigest() if key in self.content else ""
 
     def download(self, key: str, path: Path, size: int) -> bool:
@@ -406,6 +409,56 @@ def test_a_share_that_cannot_be_read_is_an_error(tmp_path: Path, make: Make) -> 
 def test_evidence_that_cannot_be_copied_is_an_error(tmp_path: Path, make: Make) -> None:
     with pytest.raises(StoreError, match="cannot be copied"):
         FolderStore(tmp_path).finish(SERIES, "r1", make("r1").go, tmp_path / "nowhere")
+
+
+def test_a_folder_whose_names_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / ("x" * 300))
+    for ask in (store.series, lambda: store.runs(SERIES), lambda: store.records(SERIES, "r1")):
+        with pytest.raises(StoreError, match=r"cannot be listed: .*too long"):
+            ask()
+
+
+def test_evidence_of_another_verdict_does_not_touch_what_is_kept(store: VerdictStore, make: Make) -> None:
+    run = make("r1")
+    run.begin(store)
+    run.finish(store)
+    more = b"13 passed\n"
+    evidence = Evidence("pytest.txt", PATH, hashlib.sha256(more).hexdigest(), len(more))
+    run.case.result("unit.tests.all_pass", evidence=(evidence,))
+    with pytest.raises(StoreError, match=r"other content|another verdict"):
+        store.finish(SERIES, "r1", run.go, run.folder_with(more))
+    folder = store.fetch(SERIES, "r1", run.case.folder / "to")
+    assert (folder / PATH).read_bytes() == EVIDENCE
+
+
+def test_evidence_that_was_changed_after_the_run_is_not_kept(tmp_path: Path, make: Make) -> None:
+    run = make("r1")
+    share = FolderStore(tmp_path / "share")
+    run.begin(share)
+    with pytest.raises(StoreError, match="not what the verdict rests on"):
+        share.finish(SERIES, "r1", run.go, run.folder_with(b"99 passed\n"))
+    with pytest.raises(StoreError, match="larger than 10 bytes"):
+        share.finish(SERIES, "r1", run.go, run.folder_with(EVIDENCE * 2))
+    assert newest(share) == ("r1", Decision.PENDING)
+
+
+def test_a_link_in_a_share_leads_nowhere(tmp_path: Path, make: Make) -> None:
+    run = make("r1")
+    share = FolderStore(tmp_path / "share")
+    run.begin(share)
+    run.finish(share)
+    kept = tmp_path / "share" / str(SERIES) / "runs" / "r1" / PATH
+    kept.unlink()
+    kept.symlink_to("/etc/hostname")
+    with pytest.raises(StoreError, match="cannot be copied"):
+        share.fetch(SERIES, "r1", tmp_path / "to")
+
+
+def test_a_run_that_is_not_there_leaves_no_folder(store: VerdictStore, tmp_path: Path) -> None:
+    for name in ("r9", "..", "a/b", "a\x00b"):
+        with pytest.raises(GonogoError):
+            store.fetch(SERIES, name, tmp_path / "to")
+    assert not (tmp_path / "to").exists()
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"payload', b"[" * 100_000])
