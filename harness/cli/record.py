@@ -86,7 +86,7 @@ def on_file(profile: str, file: Path | None, phase: str, profiles: str, store: s
 
 
 def _no_bundle(file: Path) -> None:
-    from harness.verdict.bundle import is_bundle
+    from harness.verdict.on_file import is_bundle
 
     if is_bundle(file):
         raise UsageError(

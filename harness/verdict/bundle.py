@@ -2,46 +2,49 @@
 
 A bundle is a gzipped tar archive of one folder, the run's, and holds exactly what the verdict names:
 
-    <run-id>/records/<kind>-<n>.intoto.json
-    <run-id>/<gate>/evidence/…
     <run-id>/verdict.intoto.json
+    <run-id>/<gate>/evidence/…
+    <run-id>/records/<kind>-<n>.intoto.json
 
-Of the same files always the same archive is made. Only such an archive is read: plain files in the order of their
-names, with headers as they are written here, byte for byte. So there is nothing in it to be fooled by: no link, no
-device, no path out of the folder, no name twice.
+Of the same files always the same archive is made. Only such an archive is read: plain files, the verdict first and the
+others in the order of their names, with headers as they are written here, byte for byte. So there is nothing in it to be
+fooled by: no link, no device, no path out of the folder, no name twice; and nothing is unpacked but what the verdict
+names, in the size that it states.
 """
 
+import errno
 import gzip
 import hashlib
 import io
 import json
-import os
-import secrets
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from harness.errors import VerdictError
 from harness.frozen import dataclass
-from harness.model import Decision
+from harness.model import Decision, Evidence
 from harness.verdict.envelope import unseal
-from harness.verdict.evidence import evidence_of
-from harness.verdict.plain import open_plain, read_plain
+from harness.verdict.evidence import evidence_of, run_home
+from harness.verdict.on_file import parse_verdict, read_bytes
+from harness.verdict.plain import LARGEST, open_plain, pieces, read_plain
 from harness.verdict.refusal import Refusal, RefusedError, not_go
-from harness.verdict.statement import Verdict, parse
-from harness.verdict.store import FILE, RECORDS, RUNS, StoreError
+from harness.verdict.statement import Verdict
+from harness.verdict.store import FILE, RECORDS, StoreError, whole_file
 
 MOST_FILES = 20_000
 MOST_BYTES = 4 * 1024**3
 """What all files of a bundle may have together, unpacked."""
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 20
-_GZIP = b"\x1f\x8b"
 _LONGEST = 4096
+
+Content = tuple[int, Iterable[bytes]]
+"""A file's size, and its bytes piece by piece."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,6 @@ class Bundle:
     sha256: str
 
 
-def is_bundle(path: Path) -> bool:
-    """Whether a file is one, by its first bytes; no verdict begins with these."""
-    try:
-        with open_plain(path) as file:
-            return file.read(len(_GZIP)) == _GZIP
-    except OSError:
-        return False
-
-
 def pack(verdict: Path, output: Path, *, evidence: bool = True) -> Bundle:
     """Write the bundle of a verdict on file, the newest one or a run's own; without `evidence`, of the verdict and its
     records alone.
@@ -70,30 +64,19 @@ def pack(verdict: Path, output: Path, *, evidence: bool = True) -> Bundle:
         VerdictError: the verdict cannot be read or is PENDING, or a file of evidence is not there or not what it was.
         StoreError: the bundle could not be written.
     """
-    from harness.verdict.on_file import read_verdict
-
-    found = read_verdict(verdict)
+    raw = read_bytes(verdict)
+    found = parse_verdict(verdict, raw)
     if found.decision is Decision.PENDING:
         raise not_go(found)
-    run_id = found.info.run_id
-    run = verdict.parent if verdict.parent.name == run_id else verdict.parent / RUNS / run_id
-    files = {FILE: verdict} | {f"{RECORDS}/{file.name}": file for file in _records(run)}
-    if evidence:
-        for each in evidence_of(found):
-            files[each.path] = run / each.path
-            _require_evidence(found, run / each.path, each.sha256)
-    temporary = output.with_name(f".writing-{secrets.token_hex(8)}")
+    run = run_home(verdict, found.info.run_id)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                _write(file, {f"{run_id}/{name}": path for name, path in files.items()})
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(output)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return Bundle(output, len(files), _sha256(output))
+        files = {f"{RECORDS}/{file.name}": _bytes(read_plain(file)) for file in _records(run)}
+        for each in evidence_of(found) if evidence else ():
+            files[each.path] = (each.size, _evidence(found, run / each.path, each))
+        with whole_file(output) as file:
+            _write(file, found.info.run_id, {FILE: _bytes(raw)} | dict(sorted(files.items())))
+        with output.open("rb") as written:
+            return Bundle(output, len(files) + 1, hashlib.file_digest(written, "sha256").hexdigest())
     except (OSError, ValueError) as error:
         raise StoreError(
             f"{output}: the bundle could not be written: {error}", hint="make room, or name another file"
@@ -113,8 +96,7 @@ def open_bundle(file: Path, into: Path) -> Path:
     try:
         into.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=into, prefix=".opening-") as temporary:
-            run = _extract(file, Path(temporary))
-            _hold(file, run)
+            run = _unpack(file, Path(temporary))
             target = into / run.name
             if target.exists() or target.is_symlink():
                 raise StoreError(f"{target}: is there already", hint="name another folder")
@@ -137,31 +119,38 @@ def _records(run: Path) -> list[Path]:
     return [file for file in found if not file.name.startswith(".")]
 
 
-def _require_evidence(verdict: Verdict, path: Path, sha256: str) -> None:
+def _bytes(content: bytes) -> Content:
+    return len(content), (content,)
+
+
+def _evidence(verdict: Verdict, path: Path, evidence: Evidence) -> Iterator[bytes]:
+    """A file of evidence, held against its digest as it is read."""
+    digest = hashlib.sha256()
     try:
-        if path.is_symlink() or not path.is_file():
+        for piece in pieces(path, evidence.size):
+            digest.update(piece)
+            yield piece
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
             raise RefusedError(
                 Refusal.EVIDENCE_MISSING,
                 f"{path}: the evidence is not there",
                 verdict,
                 hint="bundle the run where it took place, or leave its evidence out with --no-evidence",
-            )
-        if _sha256(path) == sha256:
-            return
-        why = "is not what the verdict rests on"
-    except OSError as error:
-        why = f"cannot be read: {error.strerror}"
-    raise RefusedError(
+            ) from None
+        if error.errno != errno.EFBIG:
+            raise _wrong(verdict, path, f"cannot be read: {error.strerror}") from None
+    if digest.hexdigest() != evidence.sha256:
+        raise _wrong(verdict, path)
+
+
+def _wrong(verdict: Verdict, path: object, why: str = "is not what the verdict rests on") -> RefusedError:
+    return RefusedError(
         Refusal.EVIDENCE,
         f"{path}: the evidence {why}",
         verdict,
         hint="it was changed after the run; run the gates again",
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _header(name: str, size: int) -> bytes:
@@ -179,48 +168,80 @@ def _padding(size: int, block: int = _BLOCK) -> int:
     return -size % block
 
 
-def _write(out: BinaryIO, files: Mapping[str, Path]) -> None:
+def _write(out: BinaryIO, folder: str, files: Mapping[str, Content]) -> None:
+    """Write an archive of files in one folder, in the order that they are given in."""
     total = 0
     with gzip.GzipFile("", "wb", compresslevel=9, fileobj=out, mtime=0) as packed:
-        for name in sorted(files):
-            with files[name].open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                packed.write(_header(name, size))
-                sent = 0
-                while chunk := file.read(_CHUNK):
-                    packed.write(chunk)
-                    sent += len(chunk)
-                if sent != size:
-                    msg = f"{files[name]} changed while it was read"
-                    raise ValueError(msg)
-                packed.write(bytes(_padding(size)))
-                total += _BLOCK + size + _padding(size)
+        for name, (size, content) in files.items():
+            packed.write(_header(f"{folder}/{name}", size))
+            for piece in content:
+                packed.write(piece)
+            packed.write(bytes(_padding(size)))
+            total += _BLOCK + size + _padding(size)
         packed.write(bytes(2 * _BLOCK + _padding(total + 2 * _BLOCK, tarfile.RECORDSIZE)))
 
 
-def _extract(file: Path, into: Path) -> Path:
-    """Unpack the files of a bundle as they stand in it; returns the one folder that they are in."""
+def _unpack(file: Path, into: Path) -> Path:
+    """Unpack what the verdict of a bundle names, and nothing else; returns the one folder that it is in."""
     try:
         with open_plain(file) as raw, gzip.GzipFile(fileobj=raw, mode="rb") as packed:
             reader = _Reader(packed, file)
-            last, folder = "", ""
-            while (header := reader.header()) is not None:
-                name, size = header
-                first = name.partition("/")[0]
-                if name <= last or (folder and first != folder):
-                    _refuse(file, f"{name[:200]!r} is out of order, twice, or in another folder")
-                last, folder = name, first
-                reader.content(into / name, size)
+            verdict = _first(reader, file, into)
+            run = into / verdict.info.run_id
+            _others(reader, file, run, verdict)
             reader.end()
-            if not folder:
-                _refuse(file, "it holds nothing")
-            return into / folder
+            return run
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         _refuse(file, f"it cannot be unpacked: {error}")
     except FileNotFoundError:
         raise VerdictError(
             Refusal.MISSING.value, f"{file}: there is no bundle", hint="make it with `gonogo bundle`"
         ) from None
+
+
+def _first(reader: "_Reader", file: Path, into: Path) -> Verdict:
+    """The verdict, which says what may follow."""
+    if (header := reader.header()) is None:
+        _refuse(file, "it holds nothing")
+    name, size = header
+    folder, _, path = name.partition("/")
+    if path != FILE or size > LARGEST:
+        _refuse(file, f"it begins with {name[:200]!r} of {size} bytes, and not with a {FILE}")
+    raw = reader.content(size)
+    verdict = parse_verdict(file, raw)
+    if verdict.info.run_id != folder:
+        _refuse(file, f"the verdict is of run {verdict.info.run_id}, its folder of run {folder}")
+    (into / folder).mkdir()
+    (into / folder / FILE).write_bytes(raw)
+    return verdict
+
+
+def _others(reader: "_Reader", file: Path, run: Path, verdict: Verdict) -> None:
+    """The records, and the evidence that the verdict names: all of it or none."""
+    named = {each.path: each for each in evidence_of(verdict)}
+    found: set[str] = set()
+    last, left = "", LARGEST
+    while (header := reader.header()) is not None:
+        name, size = header
+        folder, _, path = name.partition("/")
+        if folder != run.name or path in ("", FILE) or path <= last:
+            _refuse(file, f"{name[:200]!r} is out of order, twice, or in another folder")
+        last = path
+        if path.startswith(f"{RECORDS}/"):
+            left -= size
+            if left < 0:
+                _refuse(file, f"its records have more than {LARGEST} bytes")
+            record = reader.content(size)
+            _hold_record(file, path, record, verdict)
+            reader.save(run / path, [record])
+            continue
+        if (evidence := named.get(path)) is None:
+            _refuse(file, f"it holds {path[:200]!r}, which the verdict does not name")
+        if size != evidence.size or reader.save(run / path, reader.chunks(size)) != evidence.sha256:
+            raise _wrong(verdict, f"{file}: {path}")
+        found.add(path)
+    if found and (missing := sorted(named.keys() - found)):
+        _refuse(file, f"it holds some of the evidence and not {missing[0]!r}")
 
 
 class _Reader:
@@ -249,16 +270,26 @@ class _Reader:
             _refuse(self._file, f"{info.name[:200]!r} is no path below the run's folder")
         return info.name, info.size
 
-    def content(self, path: Path, size: int) -> None:
-        """Write the next file."""
+    def content(self, size: int) -> bytes:
+        """What the next file holds."""
+        return b"".join(self.chunks(size))
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """What the next file holds, piece by piece."""
+        for at in range(0, size, _CHUNK):
+            yield self._read(min(size - at, _CHUNK))
+        self._zeros(_padding(size))
+
+    @staticmethod
+    def save(path: Path, content: Iterable[bytes]) -> str:
+        """Write a new file; returns its sha256."""
+        digest = hashlib.sha256()
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as out:
-            left = size
-            while left:
-                chunk = self._read(min(left, _CHUNK))
-                out.write(chunk)
-                left -= len(chunk)
-        self._zeros(_padding(size))
+            for piece in content:
+                digest.update(piece)
+                out.write(piece)
+        return digest.hexdigest()
 
     def end(self) -> None:
         """After the first empty block: the second, the filling of the last record, and nothing more."""
@@ -287,39 +318,15 @@ def _is_path(name: str) -> bool:
     return plain and len(parts) > 1 and not {"", ".", ".."} & set(parts)
 
 
-def _hold(file: Path, run: Path) -> None:
-    """Hold what was unpacked against the verdict in it: this, all of it or all but the evidence, and nothing more."""
-    path = run / FILE
-    if not path.is_file():
-        _refuse(file, f"it holds no {FILE}")
+def _hold_record(file: Path, name: str, raw: bytes, verdict: Verdict) -> None:
+    """A record must be about this verdict; what else it must be, whose it is and whether it counts is for who verifies."""
     try:
-        verdict = parse(read_plain(path))
-    except VerdictError as error:
-        raise VerdictError(error.code, f"{file}: {error.message}", hint=error.hint) from None
-    if verdict.info.run_id != run.name:
-        _refuse(file, f"the verdict is of run {verdict.info.run_id}, its folder of run {run.name}")
-    there = {str(each.relative_to(run)) for each in run.rglob("*") if each.is_file()}
-    others = there - {FILE} - {name for name in there if name.partition("/")[0] == RECORDS}
-    named = {each.path: each.sha256 for each in evidence_of(verdict)}
-    if unknown := sorted(others - named.keys()):
-        _refuse(file, f"it holds {unknown[0]!r}, which the verdict does not name")
-    if others and (missing := sorted(named.keys() - others)):
-        _refuse(file, f"it holds some of the evidence and not {missing[0]!r}")
-    for name in sorted(others):
-        _require_evidence(verdict, run / name, named[name])
-    _hold_records(file, run, verdict)
-
-
-def _hold_records(file: Path, run: Path, verdict: Verdict) -> None:
-    """Each record must be about this verdict; what else it must be, whose it is and whether it counts is for who verifies."""
-    for record in _records(run):
-        try:
-            statement = json.loads(unseal(read_plain(record)).payload)
-            about = [each["digest"]["sha256"] for each in statement["subject"]]
-        except (OSError, VerdictError, ValueError, TypeError, KeyError, RecursionError):
-            _refuse(file, f"{record.name} is no record")
-        if about != [verdict.sha256]:
-            _refuse(file, f"{record.name} is about another verdict")
+        statement = json.loads(unseal(raw).payload)
+        about = [each["digest"]["sha256"] for each in statement["subject"]]
+    except (VerdictError, ValueError, TypeError, KeyError, RecursionError):
+        _refuse(file, f"{name} is no record")
+    if about != [verdict.sha256]:
+        _refuse(file, f"{name} is about another verdict")
 
 
 def _refuse(file: Path, why: str) -> NoReturn:

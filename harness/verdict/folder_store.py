@@ -1,5 +1,6 @@
 """A `VerdictStore` in a folder: the reports folder of this machine, or a share that is laid out like one."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from harness.errors import VerdictError
 from harness.model import Phase
 from harness.verdict import store as folders
 from harness.verdict.evidence import evidence_of
-from harness.verdict.plain import LARGEST, copy_plain, read_plain
+from harness.verdict.plain import LARGEST, pieces, read_plain
 from harness.verdict.statement import parse
 from harness.verdict.store import FILE, RECORDS, StoreError
 from harness.verdict.stores import Series, missing_run, new_folder, parsed, require_name
@@ -142,11 +143,15 @@ def _listing(folder: Path) -> Iterator[None]:
 
 def _copy(source: Path, target: Path, most: int) -> str:
     """Copy a plain file of at most `most` bytes, whole or not at all; returns its sha256."""
+    digest = hashlib.sha256()
     try:
         with folders.whole_file(target) as out:
-            return copy_plain(source, out, most)
+            for piece in pieces(source, most):
+                digest.update(piece)
+                out.write(piece)
     except OSError as error:
         raise StoreError(
             f"{source}: cannot be copied to {target}: {error.strerror}",
             hint="make room, or set the permissions right",
         ) from error
+    return digest.hexdigest()

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from harness.errors import VerdictError
-from harness.verdict.plain import read_plain
+from harness.verdict.plain import open_plain, read_plain
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
+
+_GZIP = b"\x1f\x8b"
 
 
 def read_verdict(path: Path) -> Verdict:
@@ -47,3 +49,12 @@ def read_bytes(path: Path) -> bytes:
             f"{path}: the verdict cannot be read: {error.strerror}",
             hint="look at the path and its permissions",
         ) from error
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file is a bundle (`harness.verdict.bundle`) rather than a verdict, by its first bytes."""
+    try:
+        with open_plain(path) as file:
+            return file.read(len(_GZIP)) == _GZIP
+    except OSError:
+        return False

@@ -13,8 +13,7 @@ from harness.errors import GonogoError, ProfileError, UsageError, VerdictError
 from harness.frozen import dataclass
 from harness.model import Phase
 from harness.profile import Profile
-from harness.verdict.on_file import parse_verdict, read_bytes
-from harness.verdict.plain import open_plain
+from harness.verdict.on_file import is_bundle, parse_verdict, read_bytes
 from harness.verdict.refusal import Refusal
 from harness.verdict.store import FILE, folder_of
 from harness.verdict.verify import Kept
@@ -50,7 +49,7 @@ def verdict_from(
     with ExitStack() as stack:
         path = file or folder_of(Path(profile.reports.path), profile.name, phase) / FILE
         name, kept = str(path), None
-        if file is not None and _is_gzip(file):
+        if file is not None and is_bundle(file):
             from harness.verdict.bundle import opened
 
             path = stack.enter_context(opened(file))
@@ -65,15 +64,6 @@ def verdict_from(
         elif run:
             raise UsageError("--run names a run of a store", hint="give --store as well")
         yield Origin(path, name, kept)
-
-
-def _is_gzip(path: Path) -> bool:
-    """Whether it is a bundle, by its first bytes; what reads bundles is imported only then."""
-    try:
-        with open_plain(path) as file:
-            return file.read(2) == b"\x1f\x8b"
-    except OSError:
-        return False
 
 
 class _Newest:

@@ -1,16 +1,15 @@
 """Reading files that somebody else may have put there: plain files only, and no more of them than there can be."""
 
 import errno
-import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 LARGEST = 64_000_000
 """Bytes of the largest verdict or record that is read."""
-_CHUNK = 1 << 20
+_PIECE = 1 << 20
 
 
 def open_plain(path: Path, *, follow: bool = True) -> BufferedReader:
@@ -45,21 +44,19 @@ def read_plain(path: Path, most: int = LARGEST) -> bytes:
     return content
 
 
-def copy_plain(path: Path, out: BinaryIO, most: int) -> str:
-    """Write the content of a plain file of at most `most` bytes to `out`, piece by piece; returns its sha256. A link is none.
+def pieces(path: Path, most: int) -> Iterator[bytes]:
+    """The content of a plain file of at most `most` bytes, piece by piece. A link is none.
 
     Raises:
-        OSError: it is none, is larger, or cannot be read or written.
+        OSError: it is none, is larger, or cannot be read.
     """
-    digest, left = hashlib.sha256(), most
+    left = most
     with open_plain(path, follow=False) as file:
-        while chunk := file.read(_CHUNK):
-            left -= len(chunk)
+        while piece := file.read(_PIECE):
+            left -= len(piece)
             if left < 0:
                 raise _too_large(path, most)
-            digest.update(chunk)
-            out.write(chunk)
-    return digest.hexdigest()
+            yield piece
 
 
 def _too_large(path: Path, most: int) -> OSError:

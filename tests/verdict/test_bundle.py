@@ -4,7 +4,7 @@ import gzip
 import io
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,9 @@ import pytest
 from byte_flips import changes
 from harness.errors import ExitCode, GonogoError, VerdictError
 from harness.verdict import bundle
-from harness.verdict.bundle import is_bundle, open_bundle, opened, pack
+from harness.verdict.bundle import open_bundle, opened, pack
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
+from harness.verdict.on_file import is_bundle
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import parse
 from harness.verdict.store import FILE, StoreError, write_atomic
@@ -106,7 +107,7 @@ def test_the_same_files_give_the_same_bytes(releases: Releases, tmp_path: Path) 
     assert one.sha256 == two.sha256
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
     found = [member for member, _ in members(two.path)]
-    assert [member.name for member in found] == sorted(f"{run}/{name}" for name in (FILE, *EVIDENCE))
+    assert [member.name for member in found] == [f"{run}/{name}" for name in (FILE, *sorted(EVIDENCE))]
     assert {(member.mtime, member.mode, member.uid, member.uname) for member in found} == {(0, 0o644, 0, "")}
 
 
@@ -135,6 +136,20 @@ def test_evidence_that_is_gone_or_changed_is_not_packed(releases: Releases, tmp_
     with pytest.raises(VerdictError, match="the evidence is not there"):
         pack(releases.newest(), tmp_path / "b.tar.gz")
     assert not list(tmp_path.glob("*b.tar.gz"))
+
+
+def test_evidence_that_grows_or_cannot_be_read_is_not_packed(releases: Releases, tmp_path: Path) -> None:
+    run = releases.run()
+    file = releases.folder(run) / "unit/evidence/pytest.txt"
+    with file.open("ab") as more:
+        more.write(b"13 passed\n")
+    with pytest.raises(VerdictError, match="not what the verdict rests on"):
+        pack(releases.newest(), tmp_path / "b.tar.gz")
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(VerdictError, match=r"the evidence cannot be read: .*not a plain file"):
+        pack(releases.newest(), tmp_path / "b.tar.gz")
+    assert not list(tmp_path.glob("*.tar.gz"))
 
 
 def test_a_run_that_is_not_over_is_not_packed(releases: Releases, tmp_path: Path) -> None:
@@ -180,8 +195,10 @@ def test_a_bundle_with_something_else_is_refused(packed: Path, tmp_path: Path, n
     one = plain(name.format(run=run), b"hello")
 
     def change(found: Members) -> Members:
-        merged = [*found, one]
-        return sorted(merged, key=lambda each: each[0].name) if "notes" in name or "more" in name else merged
+        verdict, *others = found
+        if "notes" in name or "more" in name:
+            return [verdict, *sorted([*others, one], key=lambda each: each[0].name)]
+        return [verdict, *others, one]
 
     rewrite(packed, change)
     assert says in refused(packed, tmp_path / "to")
@@ -229,9 +246,47 @@ def test_too_much_is_refused_before_it_is_unpacked(
     monkeypatch.setattr(bundle, "MOST_FILES", 2)
     assert "more than 2 files" in refused(packed, tmp_path / "to")
     monkeypatch.undo()
-    rewrite(packed, lambda _: [plain("r/zeros", bytes(3_000_000))])
-    monkeypatch.setattr(bundle, "MOST_BYTES", 2_000_000)
-    assert "than 2000000 bytes" in refused(packed, tmp_path / "to")
+    monkeypatch.setattr(bundle, "MOST_BYTES", packed_bytes(packed) - 1)
+    assert "or than" in refused(packed, tmp_path / "to")
+    monkeypatch.setattr(bundle, "MOST_BYTES", packed_bytes(packed))
+    assert open_bundle(packed, tmp_path / "to").is_dir()
+
+
+def packed_bytes(file: Path) -> int:
+    """What an archive has, headers and all, where its last file begins to end."""
+    last = members(file)[-1][0]
+    return last.offset_data + last.size
+
+
+@pytest.mark.parametrize("name", ["unit/evidence/pytest.txt", "zeros", "records/approval-1.intoto.json"])
+def test_nothing_is_unpacked_beyond_what_the_verdict_names(
+    packed: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few bytes of zeros, compressed, are gigabytes unpacked: they are refused by their size, before they are read."""
+    run = packed.name.removesuffix(".tar.gz")
+    bomb = plain(f"{run}/{name}", bytes(100_000_000))
+
+    def change(found: Members) -> Members:
+        verdict, *others = found
+        others = [each for each in others if each[0].name < bomb[0].name]
+        return [verdict, *others, bomb]
+
+    rewrite(packed, change)
+    assert packed.stat().st_size < 200_000
+    written: list[int] = []
+    save = bundle._Reader.save
+
+    def watched(path: Path, content: Iterable[bytes]) -> str:
+        pieces = list(content)
+        written.append(sum(map(len, pieces)))
+        return save(path, pieces)
+
+    monkeypatch.setattr(bundle._Reader, "save", staticmethod(watched))
+    with pytest.raises(VerdictError) as caught:
+        open_bundle(packed, tmp_path / "to")
+    assert caught.value.code in (Refusal.BUNDLE, Refusal.EVIDENCE)
+    assert sum(written) < 10_000
+    assert not list((tmp_path / "to").iterdir())
 
 
 @pytest.mark.parametrize("cut", [0, 1, 9, 30, 200, -9, -1])
@@ -261,7 +316,9 @@ def test_an_archive_that_is_not_whole_is_refused(
 
 def test_no_verdict_or_another_runs_is_refused(packed: Path, tmp_path: Path) -> None:
     rewrite(packed, lambda found: [each for each in found if not each[0].name.endswith(FILE)])
-    assert f"it holds no {FILE}" in refused(packed, tmp_path / "to")
+    assert f"and not with a {FILE}" in refused(packed, tmp_path / "to")
+    rewrite(packed, lambda _: [plain(f"r/{FILE}", bytes(70_000_000))])
+    assert "of 70000000 bytes, and not with a" in refused(packed, tmp_path / "to")
 
 
 def test_the_folder_is_the_runs(packed: Path, tmp_path: Path) -> None:
