@@ -221,6 +221,7 @@ def _gates(run: Run, view: LiveView) -> tuple[Decided, Record, RunInfo]:
         subjects=info.subjects,
         started=run.started,
         counterparts=tuple(bind(other, tables(), run.environ) for other in run.counterparts),
+        predecessors=run.predecessors,
     )
     supervisor = Supervisor(
         context,

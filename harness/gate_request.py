@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.frozen import dataclass, field
 from harness.gates import ALWAYS, GATES, plan, tables
 from harness.gates.integration import IntegrationConfig
+from harness.gates.promotion import PromotionConfig
 from harness.model import ExpectedCheck, ExpectedGate, Phase
 from harness.profile import Profile
 from harness.profile.loader import bind, load_profile
@@ -68,6 +69,8 @@ class Run:
     environ: dict[str, str] = field(default_factory=dict)
     counterparts: tuple[Profile, ...] = ()
     """The other environments that this one must be like."""
+    predecessors: tuple[Profile, ...] = ()
+    """The environments that this release must have been GO in."""
     signers: tuple[Signer, ...] = ()
     """Who signs the verdict."""
     store: VerdictStore | None = None
@@ -150,6 +153,7 @@ def validate(request: Request) -> Run:
         home=home,
         environ=dict(os.environ),
         counterparts=counterparts(profile, request.profiles),
+        predecessors=predecessors(profile, request.profiles),
         signers=signers,
         store=_store(request, profile),
     )
@@ -179,13 +183,31 @@ def counterparts(profile: Profile, profiles: str) -> tuple[Profile, ...]:
         ProfileError: one does not exist or does not validate.
     """
     names = profile.gate("integration", IntegrationConfig).parity
+    return _others(profile, profiles, "[gates.integration] parity", names)
+
+
+def predecessors(profile: Profile, profiles: str) -> tuple[Profile, ...]:
+    """The profiles that ``[gates.promotion] proven_in`` names, from the same folder.
+
+    Raises:
+        UsageError: it names the profile itself.
+        ProfileError: one does not exist or does not validate.
+    """
+    names = [name for name, _ in profile.gate("promotion", PromotionConfig).places]
+    return _others(profile, profiles, "[gates.promotion] proven_in", names)
+
+
+def _others(profile: Profile, profiles: str, key: str, names: Iterable[str]) -> tuple[Profile, ...]:
+    """Other profiles as their files say them: what overrides this run's profile does not override theirs."""
+    names = tuple(dict.fromkeys(names))
     if profile.name in names:
         raise UsageError(
-            f"[gates.integration] parity of profile {profile.name!r} names {profile.name!r} itself",
+            f"{key} of profile {profile.name!r} names {profile.name!r} itself",
             hint="name another environment's profile",
         )
     folder = own_folder(profiles)
-    return tuple(load_profile(name, tables(), folder=folder, environ=os.environ) for name in names)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GONOGO_")}
+    return tuple(load_profile(name, tables(), folder=folder, environ=environ) for name in names)
 
 
 def _require_extra(extra: str, *modules: str) -> None:

@@ -1,4 +1,4 @@
-"""The shipped integration suites as modules, their checks called with states that the emulator never shows."""
+"""The shipped suites as modules, their checks called with states that an environment never shows."""
 
 import importlib.util
 from pathlib import Path
@@ -10,9 +10,9 @@ from harness.fixtures import Check
 from harness.resources import shipped
 
 
-def suite(name: str) -> ModuleType:
-    """The suite module of a name, as a gate's session imports it."""
-    path = Path(str(shipped("suites"))) / "integration" / f"test_{name}.py"
+def suite(name: str, gate: str = "integration") -> ModuleType:
+    """A gate's suite module of a name, as the gate's session imports it."""
+    path = Path(str(shipped("suites"))) / gate / f"test_{name}.py"
     spec = importlib.util.spec_from_file_location(f"shipped_{name}", path)
     assert spec is not None
     assert spec.loader is not None

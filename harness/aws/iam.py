@@ -66,9 +66,11 @@ def needed(profile: Profile, counterparts: Iterable[Profile] = ()) -> tuple[Oper
     )
 
 
-def policy(profile: Profile, counterparts: Iterable[Profile] = ()) -> dict[str, Any]:
-    """An IAM policy document: what the checks read, what the probes change, what explains a failure, and what keeping
-    the verdict in the profile's store needs."""
+def policy(
+    profile: Profile, counterparts: Iterable[Profile] = (), predecessors: Iterable[Profile] = ()
+) -> dict[str, Any]:
+    """An IAM policy document: what the checks read, what the probes change, what explains a failure, what keeping the
+    verdict in the profile's store needs, and what reading those of its `predecessors` does."""
     others = tuple(counterparts)
     rows = needed(profile, others)
     own, all_ = _arns(profile), _arns(profile, *others)
@@ -90,6 +92,9 @@ def policy(profile: Profile, counterparts: Iterable[Profile] = ()) -> dict[str, 
             statements.append(_allow(sid, free, ["*"]))
     if profile.store.uri.startswith("s3://"):
         statements.extend(store_statements(profile.store.uri))
+    read = sorted({each.store.uri for each in predecessors} - {profile.store.uri})
+    for number, uri in enumerate((uri for uri in read if uri.startswith("s3://")), 1):
+        statements.extend(store_statements(uri, sid=f"GonogoEarlierStore{number}", writes=False))
     return {"Version": "2012-10-17", "Statement": statements}
 
 

@@ -229,24 +229,26 @@ class Bucket:
         return client
 
 
-def store_statements(uri: str) -> list[dict[str, Any]]:
+def store_statements(uri: str, *, sid: str = "GonogoStore", writes: bool = True) -> list[dict[str, Any]]:
     """The IAM statements of an identity that publishes to a store, and reads it; nothing may be deleted.
+
+    Without `writes`, of one that reads it only. `sid` tells the statements of several stores apart.
 
     Listing has no condition on the prefix: S3 says 403 of an object that is not there to who may not list the bucket,
     and reading an object has no prefix that could fulfil one.
     """
     name, _, prefix = uri.removeprefix("s3://").strip("/").partition("/")
     below = f"{prefix}/*" if prefix else "*"
-    objects = sorted({row.action for row in (GET, PUT)})
+    objects = sorted({row.action for row in ((GET, PUT) if writes else (GET,))})
     return [
         {
-            "Sid": "GonogoStore",
+            "Sid": sid,
             "Effect": "Allow",
             "Action": objects,
             "Resource": [f"arn:aws:s3:::{name}/{below}"],
         },
         {
-            "Sid": "GonogoStoreLists",
+            "Sid": f"{sid}Lists",
             "Effect": "Allow",
             "Action": [LIST.action],
             "Resource": [f"arn:aws:s3:::{name}"],

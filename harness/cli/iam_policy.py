@@ -30,13 +30,13 @@ def iam_policy(
     access is read-write, and what is only asked to explain a failure. `aws iam put-role-policy` takes it as it is.
     """
     from harness.aws.iam import policy
-    from harness.gate_request import counterparts
+    from harness.gate_request import counterparts, predecessors
     from harness.gates import tables
     from harness.profile.loader import load_profile
     from harness.profile.sources import own_folder
 
     loaded = load_profile(profile, tables(), folder=own_folder(str(profiles)), overrides=settings or ())
-    document = policy(loaded, counterparts(loaded, str(profiles)))
+    document = policy(loaded, counterparts(loaded, str(profiles)), predecessors(loaded, str(profiles)))
     if sign_with:
         document["Statement"].append(_signing(sign_with, loaded))
     print(json.dumps(document, indent=2))  # noqa: T201

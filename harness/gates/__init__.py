@@ -61,6 +61,11 @@ GATES: dict[str, Gate] = {
             depends=("integration",),
             prepare="harness.gates.baselines:find",
         ),
+        Gate(
+            "promotion",
+            "This release was GO in the environments before this one",
+            "harness.gates.promotion:PromotionConfig",
+        ),
         Gate("smoke", "Health of the deployed endpoints", "harness.gates.smoke:SmokeConfig"),
     )
 }

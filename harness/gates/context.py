@@ -29,7 +29,9 @@ class GateContext:
     started: datetime | None = None
     """When the run started: the moment at which waivers must hold."""
     counterparts: tuple[Profile, ...] = ()
-    """Profiles of other environments that this one is compared with."""
+    """Profiles of other environments that this one is compared with, bound to their places."""
+    predecessors: tuple[Profile, ...] = ()
+    """Profiles of the environments that come before this one, as their files say them: by these their verdicts are judged."""
 
     @property
     def app(self) -> Path:

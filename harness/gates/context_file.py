@@ -29,6 +29,7 @@ def write(context: GateContext, path: Path) -> None:
         "subjects": [codec.dump(subject) for subject in context.subjects],
         "profile": _dump(context.profile),
         "counterparts": [_dump(other) for other in context.counterparts],
+        "predecessors": [_dump(other) for other in context.predecessors],
     }
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False))
 
@@ -48,14 +49,22 @@ def read(path: Path) -> GateContext:
         attempt=content["attempt"],
         started=datetime.fromisoformat(content["started"]) if content["started"] else None,
         counterparts=tuple(_load(other) for other in content["counterparts"]),
+        predecessors=tuple(_load(other) for other in content["predecessors"]),
     )
 
 
 def _dump(profile: Profile) -> dict[str, Any]:
     waivers = [codec.dump(waiver) for waiver in profile.waivers]
-    return {"name": profile.name, "resolved": profile.resolved, "waivers": waivers}
+    problem = profile.waivers_problem
+    return {
+        "name": profile.name,
+        "resolved": profile.resolved,
+        "waivers": waivers,
+        "waivers_problem": problem,
+    }
 
 
 def _load(data: Mapping[str, Any]) -> Profile:
     waivers = tuple(codec.load(Waiver, waiver) for waiver in data["waivers"])
-    return replace(rebuild(data["resolved"], data["name"], tables()), waivers=waivers)
+    made = rebuild(data["resolved"], data["name"], tables())
+    return replace(made, waivers=waivers, waivers_problem=data["waivers_problem"])

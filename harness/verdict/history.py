@@ -129,7 +129,7 @@ def last_go(store: VerdictStore, asked: Question, into: Path) -> Verified:
 
     What another gate needs that asks whether this release was GO elsewhere (in staging). The last run decides: an older
     GO of the same subjects does not count when a later one is no GO, nor when a later one is damaged, which may have been.
-    A later run of other subjects changes nothing. The run is copied below `into`, with its evidence.
+    A later run of other subjects changes nothing. The run is copied below `into`, with its evidence where that is required.
 
     Raises:
         VerdictError: there is none, or it is refused; the codes are those of `harness.verdict.verify`.
@@ -144,11 +144,13 @@ def last_go(store: VerdictStore, asked: Question, into: Path) -> Verified:
                 hint="run the gates of this release again: the last run decides",
             )
         if entry.about(asked.subjects, asked.source):
-            return verify(store.fetch(series, entry.run_id, into) / FILE, asked)
+            return verify(
+                store.fetch(series, entry.run_id, into, evidence=asked.require_evidence) / FILE, asked
+            )
     what = [f"{name}@{digest}" for name, digest in asked.subjects.items()]
     what += [asked.source] if asked.source else []
     raise VerdictError(
         Refusal.MISSING.value,
         f"{store.uri}: no run of {series} is about {', '.join(what)}",
-        hint=f"run the gates of {asked.profile.name} for this release first",
+        hint=f"run them for this release first: gonogo gate --profile {asked.profile.name} --phase {asked.phase}",
     )

@@ -40,13 +40,15 @@ endpoint_url = "${{AWS_ENDPOINT_URL}}"
 [store]
 uri = "{store}"
 [phases]
-pre-deploy = [["smoke"]]
+pre-deploy = [{gates}]
 [gates.smoke]
 required_checks = ["mine.answers"]
 [policy.signing]
 signers = [{{ name = "{signer}", key = "keys/{signer}.pub" }}]
 """
 PRODUCTION = """
+[gates.promotion]
+proven_in = ["staging"]
 [approval]
 required = 1
 wait = "{wait}s"
@@ -81,12 +83,12 @@ class Story:
             (home / "suites" / "smoke" / "test_mine.py").write_text(SUITE)
             for signer in (CI, ALICE, BOB):
                 (home / "profiles" / "keys" / f"{signer.name}.pub").write_text(signer.pem)
-            for profile, starter, more in (
-                ("staging", "ci", ""),
-                ("prod", "alice", PRODUCTION.format(wait=WAIT)),
+            for profile, starter, gates, more in (
+                ("staging", "ci", '["smoke"]', ""),
+                ("prod", "alice", '["promotion"], ["smoke"]', PRODUCTION.format(wait=WAIT)),
             ):
                 (home / "profiles" / f"{profile}.toml").write_text(
-                    ENVIRONMENT.format(store=self.store, signer=starter) + more
+                    ENVIRONMENT.format(store=self.store, signer=starter, gates=gates) + more
                 )
             self.jobs[name] = Product(home)
         return self.jobs[name]
@@ -96,9 +98,11 @@ class Story:
         folder.mkdir(exist_ok=True)
         return f"file:{signer.write(folder)}"
 
-    def gate(self, profile: str, signer: Signer) -> "subprocess.CompletedProcess[str]":
+    def gate(
+        self, profile: str, signer: Signer, *, image: str = "api=v1"
+    ) -> "subprocess.CompletedProcess[str]":
         return self.job(f"{profile}-run").run(
-            "gate", "-p", profile, "--image", "api=v1", "--stand-in", str(self.state), "--sign-with", self.key(signer)
+            "gate", "-p", profile, "--image", image, "--stand-in", str(self.state), "--sign-with", self.key(signer)
         )  # fmt: skip
 
     def verify(self, profile: str, digest: str = "") -> tuple[int, dict[str, Any]]:
@@ -112,6 +116,14 @@ class Story:
             "approve", "-p", "prod", "--as", signer.name, "--sign-with", self.key(signer), "--json", *more
         )
         return done.returncode, json.loads(done.stdout)
+
+    def proof_of_staging(self) -> str:
+        """What the newest production run names of staging's verdict, by its sha256."""
+        latest = open_store(located(self.store)).latest(PROD)
+        assert latest is not None
+        (check,) = [each for each in parse(latest).record.results if each.gate == "promotion"]
+        assert [each.name for each in check.evidence] == ["verdict.intoto.json"]
+        return check.facts["sha256"]
 
     def digest(self) -> str:
         (found,) = self.ecr.describe_images(repositoryName="api", imageIds=[{"imageTag": "v1"}])[
@@ -137,15 +149,21 @@ def story(tmp_path: Path, own_tmp: Path) -> Iterator[Story]:
 
 @pytest.mark.alone
 def test_from_staging_to_production(story: Story) -> None:
+    # What staging has not proven, production does not take.
+    done = story.gate("prod", ALICE)
+    assert done.returncode == 11, done.stdout + done.stderr
+    assert "no run of staging/pre-deploy is about api@sha256:" in " ".join(done.stdout.split())
+
     done = story.gate("staging", CI)
     assert done.returncode == 0, done.stdout + done.stderr
-
-    # The production pipeline begins with what staging proved, read from the store.
     code, told = story.verify("staging")
     assert (code, told["code"], told["signers"]) == (0, "go", ["ci"])
     assert told["started_by"].startswith("ci (proven by key ")
+
+    # The production run reads what staging proved from the store, and keeps it.
     done = story.gate("prod", ALICE)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert story.proof_of_staging() == told["sha256"]
     code, told = story.verify("prod")
     assert (code, told["code"]) == (13, "too_early"), told
     assert "0 of 1 approvals" in told["reason"]
@@ -173,9 +191,12 @@ def test_from_staging_to_production(story: Story) -> None:
     assert (code, told["code"]) == (14, "subject"), told
     assert story.verify("prod", judged)[0] == 0
 
+    # Nor is what the tag now means proven in staging.
+    assert story.gate("prod", ALICE).returncode == 11
+
     # The same release, run again: what was approved is not this run.
-    assert story.gate("prod", ALICE).returncode == 0
-    code, told = story.verify("prod")
+    assert story.gate("prod", ALICE, image=f"api@{judged}").returncode == 0
+    code, told = story.verify("prod", judged)
     assert code == 13, told
     assert "0 of 1 approvals" in told["reason"]
 

@@ -24,7 +24,7 @@ FIRST = ("unit", "lint", "security")
         ("local", (FIRST, ("integration",), ("load",)), (("integration",), ("smoke",))),
         ("dev", (FIRST,), (("smoke",),)),
         ("staging", (FIRST, ("integration",), ("load",)), (("integration",), ("smoke",))),
-        ("prod", (FIRST, ("integration",)), (("integration",), ("smoke",))),
+        ("prod", ((*FIRST, "promotion"), ("integration",)), (("integration",), ("smoke",))),
     ],
 )
 def test_phases(load: Load, name: str, before: object, after: object) -> None:
