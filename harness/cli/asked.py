@@ -106,9 +106,10 @@ def load(name: str, profiles: str) -> "Profile":
     """The profile as its files say it: what overrides a run must not override the one who checks it."""
     from harness.gates import tables
     from harness.profile.loader import load_profile
+    from harness.profile.overrides import without_overrides
     from harness.profile.sources import own_folder
 
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("GONOGO_")}
+    environ = without_overrides(os.environ)
     return load_profile(name, tables(), folder=own_folder(profiles), environ=environ)
 
 

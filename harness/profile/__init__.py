@@ -114,5 +114,6 @@ class Profile:
 
 
 def is_override(source: str) -> bool:
-    """Whether a value came from the command line or the environment instead of a file."""
-    return source.startswith(("--set", "GONOGO_"))
+    """Whether a value came from the command line or the environment instead of a file (which may be ``gonogo_app.toml:3``)."""
+    name = source.upper()  # the case of a variable does not count
+    return name.startswith(("--SET", "GONOGO_")) and ".TOML" not in name

@@ -52,7 +52,7 @@ def apply_environment(tree: Tree, environ: Mapping[str, str], root: type[Section
     A double underscore is a dot, case does not count, and a hyphen is written as an underscore. A variable that
     names no key is an error where it has a double underscore, or where only that is missing.
     """
-    ours = [name for name in sorted(environ) if name.upper().startswith(PREFIX)]
+    ours = [name for name in sorted(environ) if _is_ours(name)]
     if not (names := [name for name in ours if name.upper() not in NOT_SETTINGS]):
         return
     keys = {env_name(path): path for path, _ in known_keys(root)}
@@ -67,6 +67,11 @@ def apply_environment(tree: Tree, environ: Mapping[str, str], root: type[Section
             yield Problem(name, "", f"names no key of a profile; {meant}")
         elif (key := squashed.get(_squash(name))) is not None:
             yield Problem(name, "", f"names no key of a profile; did you mean {key!r}?")
+
+
+def without_overrides(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment of which nothing overrides a profile: for who holds a run against the profile as its files say it."""
+    return {name: value for name, value in environ.items() if not _is_ours(name)}
 
 
 def read_value(text: str, node: Node) -> object:
@@ -102,6 +107,10 @@ def _put(tree: Tree, path: Path, value: object, source: str) -> Iterator[Problem
         tree.put(path, value, source)
     except ProfileError as error:
         yield Problem(source, dotted(path), f"{error.message}; {error.hint}")
+
+
+def _is_ours(name: str) -> bool:
+    return name.upper().startswith(PREFIX)
 
 
 def _fold(text: str) -> str:

@@ -83,6 +83,13 @@ def test_a_variable_overrides_the_key_it_names(
 ) -> None:
     setting = load("staging", environ={name: text}).settings[key]
     assert (setting.value, setting.source) == (value, name)
+    assert list(load("staging", environ={name: text}).overrides()) == [key]
+
+
+def test_a_file_is_no_variable_whatever_it_is_called(write: Write, load: Load) -> None:
+    write("gonogo_app", 'extends = "GONOGO_BASE"\n[aws]\nregion = "eu-west-1"\n')
+    write("GONOGO_BASE", 'description = "ours"\n')
+    assert load("gonogo_app").overrides() == {}
 
 
 def test_a_variable_reaches_a_free_key_whose_name_holds_a_hyphen(write: Write, load: Load) -> None:

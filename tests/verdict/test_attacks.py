@@ -341,6 +341,8 @@ def test_a_go_of_other_bytes_or_of_another_environment(
         {"GONOGO_APPROVAL__REQUIRED": "0", "GONOGO_APPROVAL__APPROVERS": "[]"},
         {"GONOGO_POLICY__SIGNING__SIGNERS": "[]"},
         {"GONOGO_POLICY__MAX_AGE": "9999h", "GONOGO_STORE__URI": "file:///nowhere"},
+        {"gonogo_approval__required": "0", "Gonogo_Approval__Approvers": "[]"},
+        {"gonogo_reports__path": "elsewhere", "gonogo_store__uri": "file:///nowhere"},
         {"HOME": "/nowhere", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
     ],
 )
