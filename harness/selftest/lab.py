@@ -142,9 +142,11 @@ class Lab:
             made.more["approval"] = {"required": 1, "approvers": people, "wait": wait, "max_age": lasts}
             made.more["override"] = {"signers": [self.signer(COMMANDER)], "max": lasts}
         done = made.gate()
-        if approved:
+        verdict = made.verdict()
+        over = verdict.info.finished if verdict else None
+        if approved and over:
             made.approve(APPROVER)
-        if (came := made.verify(now=made.over + 2 * SOON)).answer != GO:
+        if (came := made.verify(now=over + 2 * SOON if over else None)).answer != GO:
             raise GonogoError(
                 f"a run without a fault is not GO: {came.told} {done.output[-800:].strip()}",
                 hint="see the control",
