@@ -111,10 +111,14 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 
 
 def _show(key: "KeyText", name: str, where: str) -> None:
+    from harness.profile.sources import DEFAULT_FOLDER
+
     _say(f"{key.kind} {key.keyid}")
     _say("")
     _say("[policy.signing]")
-    note = " # a path is relative to the profile's folder" if where != key.text else ""
+    note = ""
+    if where != key.text:
+        where, note = os.path.relpath(where, DEFAULT_FOLDER), " # by its path from the profile's folder"
     _say(f'signers = [{{ name = "{name}", key = "{where}" }}]{note}')
 
 

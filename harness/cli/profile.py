@@ -84,7 +84,7 @@ def check(
     profiles: _Profiles = Path("profiles"),
     as_json: _Json = False,
 ) -> None:
-    """Everything that is wrong with a profile, at once; exit code 64 if there is anything."""
+    """Everything that is wrong with a profile and its waivers, at once; exit code 64 if there is anything."""
     folder = own_folder(str(profiles))
     results = {name: _problems(name, folder, overrides) for name in names or available(folder)}
     if as_json:
@@ -128,11 +128,14 @@ def schema() -> None:
 
 def _problems(name: str, folder: Path, overrides: Sequence[str]) -> list[dict[str, str]]:
     try:
-        load_profile(name, tables(), folder=folder, overrides=overrides)
+        profile = load_profile(name, tables(), folder=folder, overrides=overrides)
     except InvalidProfileError as error:
         return [{"source": item.source, "key": item.key, "text": item.text} for item in error.problems]
     except ProfileError as error:
         return [{"source": "", "key": "", "text": f"{error.message}; {error.hint}"}]
+    if profile.waivers_problem:
+        hint = "`gonogo waivers check` names everything"
+        return [{"source": "", "key": "policy.waivers", "text": f"{profile.waivers_problem}; {hint}"}]
     return []
 
 
@@ -154,7 +157,9 @@ def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDE)
-    table = Table(*head, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in head:
+        table.add_column(title, overflow="fold")  # a key that is cut cannot be used
     for row in rows:
         table.add_row(*(_literal(cell) for cell in row))
     console.print(table)

@@ -45,8 +45,10 @@ def load_profile(
     """
     tree = Tree()
     sources = chain(name, folder)
+    keyless: list[Problem] = []
     for source in sources:
-        values = with_key_files(source.values, source.path.parent, source.origin)
+        values, wrong_keys = with_key_files(source.values, source.path.parent)
+        keyless += [Problem(source.origin(path), paths.dotted(path), text) for path, text in wrong_keys]
         tree.lay({key: value for key, value in values.items() if key != "extends"}, source.origin)
     kind = root_type(tables)
     found = [
@@ -58,8 +60,10 @@ def load_profile(
         return tree.origin(path) or sources[-1].label
 
     root, wrong = judged(tree.values, tables, where)
-    if found or wrong or root is None:
-        raise InvalidProfileError(name_of(name), [*found, *wrong])
+    if keyless or found or wrong or root is None:
+        told = {(each.source, each.key) for each in keyless}
+        wrong = [each for each in wrong if (each.source, each.key) not in told]
+        raise InvalidProfileError(name_of(name), [*keyless, *found, *wrong])
     made = _assemble(name_of(name), tree.values, root, tables, lambda path: tree.leaf_origin(path) or DEFAULT)
     file = waiver_file(made, Path(name).parent if name.endswith(".toml") else folder)
     return replace(made, waivers=file.of(made.name), waivers_problem=file.problem)

@@ -9,14 +9,13 @@ import binascii
 import hashlib
 import pathlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from harness.errors import ProfileError
 from harness.frozen import dataclass
 from harness.masking import register
-from harness.profile.paths import Path, copied, dotted
+from harness.profile.paths import Path, copied
 
 _PEM = re.compile(
     r"\s*-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END PUBLIC KEY-----\s*", re.ASCII
@@ -109,27 +108,27 @@ def key_of(spki: bytes) -> KeyText:
 
 
 def with_key_files(
-    values: Mapping[str, Any], folder: pathlib.Path, where: Callable[[Path], str]
-) -> dict[str, Any]:
-    """The values of one profile file, with the content of key files put in for their names.
+    values: Mapping[str, Any], folder: pathlib.Path
+) -> tuple[dict[str, Any], list[tuple[Path, str]]]:
+    """The values of one profile file, with the content of key files put in for their names; and the way to each key that
+    is neither a public key nor the name of a file of one, with what is wrong.
 
     Args:
         values: what the file holds.
         folder: where it lies; names are relative to it.
-        where: what an entry is called in messages (``staging.toml:12``).
-
-    Raises:
-        ProfileError: a key is neither a public key nor the name of a file that can be read.
     """
     found: dict[str, Any] = copied(dict(values))
+    wrong: list[tuple[Path, str]] = []
     for place in _LISTS:
         entries = _at(found, place)
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             text = entry.get("key") if isinstance(entry, dict) else None
             if isinstance(text, str) and text and not _is_inline(text):
-                path = (*place, index, "key")
-                entry["key"] = _content(folder / text, f"{where(path)}: {dotted(path)}")
-    return found
+                try:
+                    entry["key"] = _content(folder / text)
+                except ValueError as error:
+                    wrong.append(((*place, index, "key"), str(error)))
+    return found, wrong
 
 
 def _at(values: Mapping[str, Any], place: Path) -> Any:  # noqa: ANN401 - whatever stands there
@@ -150,16 +149,23 @@ def _is_inline(text: str) -> bool:
     return True
 
 
-def _content(path: pathlib.Path, where: str) -> str:
+def _content(path: pathlib.Path) -> str:
+    """The key in a file, as a profile keeps it.
+
+    Raises:
+        ValueError: there is none.
+    """
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no PEM file"
-        raise ProfileError(
-            f"{where}: the public key {path} cannot be read: {reason}",
-            hint="name a PEM file by its path from the profile's folder; `gonogo keys new NAME` makes one",
-        ) from None
+        msg = (
+            f"the public key {path} cannot be read: {reason}; "
+            "name a PEM file by its path from the profile's folder (`gonogo keys new NAME` makes one)"
+        )
+        raise ValueError(msg) from None
     try:
         return read_key(text).text
     except ValueError as error:
-        raise ProfileError(f"{where}: {path}: {error}", hint="name the file of a public key") from None
+        msg = f"{path}: {error}"
+        raise ValueError(msg) from None

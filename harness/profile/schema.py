@@ -152,16 +152,22 @@ class AppConfig(Section):
 class AwsConfig(Section):
     """``[aws]``: the account that the environment lives in."""
 
-    account: str = Field(default="", pattern=r"^(\d{12})?$")
+    account: str = Field(default="", pattern=r"^(\d{12})?$", fits="the 12 digits of an AWS account")
     region: str = "us-east-1"
     access: Literal["read-only", "read-write"] = "read-only"
     endpoint_url: Annotated[str, PLACE] = ""
     """Where the API answers, for an emulator; empty: AWS itself."""
     calls: Rate = Field(default=50.0, gt=0)
     """How many requests a second a gate sends to AWS at most, retries included."""
-    operations: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Z][A-Za-z0-9]+$")]] = Field(
-        default_factory=list
-    )
+    operations: list[
+        Annotated[
+            str,
+            Field(
+                pattern=r"^[a-z0-9-]+:[A-Z][A-Za-z0-9]+$",
+                fits="an operation by its service and name, such as sns:ListTopics",
+            ),
+        ]
+    ] = Field(default_factory=list)
     """Operations (``dynamodb:DescribeTable``) that checks of your own may call beside the shipped ones'."""
 
 
@@ -197,7 +203,7 @@ KeyText = Annotated[str, AfterValidator(lambda text: read_key(text).text if text
 class SignerConfig(Section):
     """One who may sign: by a key, or by an identity that Sigstore's certificates name."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", fits="a name of letters, digits and . _ @ -")
     """What messages call the signer."""
     key: KeyText = ""
     """The public key: a PEM file, named by its path from this file's folder, or the PEM itself."""
@@ -215,13 +221,17 @@ class SignerConfig(Section):
 
 
 def different_keys(signers: Iterable[SignerConfig]) -> None:
-    """Refuse a key, or an identity, under two names: it would count for two.
+    """Refuse a key, or an identity, under two names, and a name in two spellings of its case: one would count for two.
 
     Raises:
         ValueError: there is one.
     """
     known: dict[str, str] = {}
+    names: dict[str, str] = {}
     for signer in signers:
+        if (name := names.setdefault(signer.name.casefold(), signer.name)) != signer.name:
+            msg = f"{name!r} and {signer.name!r} differ in case only; write one name in one way"
+            raise ValueError(msg)
         key = signer.key or f"{signer.identity} of {signer.issuer}"
         if (other := known.setdefault(key, signer.name)) != signer.name:
             msg = f"{other!r} and {signer.name!r} have the same key; one that signs counts once"
@@ -251,7 +261,9 @@ class PolicyConfig(Section):
     """How long a verdict may be used."""
     max_flaky: int = Field(default=0, ge=0)
     """How many checks may need more than one try."""
-    waivers: str = Field(default="waivers.toml", pattern=r"waivers\.toml$")
+    waivers: str = Field(
+        default="waivers.toml", pattern=r"waivers\.toml$", fits="a name that ends in waivers.toml"
+    )
     """The file of the waivers, from the folder of the profiles; only the default one need not exist."""
     waiver_days: int = Field(default=90, ge=1, le=366)
     """How many days after it was created a waiver may hold at most."""
@@ -312,14 +324,16 @@ class StoreConfig(Section):
     """
 
     uri: str = Field(
-        default="", pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?|file:///.+)?$"
+        default="",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?|file:///.+)?$",
+        fits="s3://bucket/prefix, or file:///folder with its whole path",
     )
     """``s3://bucket/prefix``, or ``file:///folder`` (a share); empty: the reports folder alone."""
     region: str = Field(default="", pattern=r"^[a-z0-9-]*$")
     """Where the bucket is; empty: where the environment is."""
-    account: str = Field(default="", pattern=r"^(\d{12})?$")
+    account: str = Field(default="", pattern=r"^(\d{12})?$", fits="the 12 digits of an AWS account")
     """Whose bucket it must be; empty: not looked at."""
-    endpoint_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    endpoint_url: str = Field(default="", pattern=r"^(https?://\S+)?$", fits="a URL: http://… or https://…")
     """Where a store that speaks S3 answers; empty: S3 itself."""
 
 

@@ -87,6 +87,8 @@ def _message(wrong: Wrong) -> str:
         return told.rstrip("; ")
     if wrong.code == "value_error":
         return wrong.text
+    if wrong.code == "string_pattern_mismatch" and wrong.expected:
+        return f"must be {wrong.expected}, not {wrong.value!r}"
     return f"{wrong.text[0].lower()}{wrong.text[1:]}, not {wrong.value!r}"
 
 

@@ -55,7 +55,7 @@ class Limits(Mark):
     """What `Field` was given. Bounds hold for numbers, lengths and the pattern for what has them."""
 
     __slots__ = (
-        "alias", "default", "description", "factory", "ge", "gt", "le", "lt", "max_length", "min_length", "pattern",
+        "alias", "default", "description", "factory", "fits", "ge", "gt", "le", "lt", "max_length", "min_length", "pattern",
     )  # fmt: skip
 
     def __init__(self, default: Any, factory: Callable[[], Any] | None, alias: str, description: str) -> None:  # noqa: ANN401
@@ -70,6 +70,7 @@ class Limits(Mark):
         self.min_length: int | None = None
         self.max_length: int | None = None
         self.pattern: str | None = None
+        self.fits = ""
 
 
 def Field(  # noqa: N802 - the word that the field knows
@@ -85,14 +86,16 @@ def Field(  # noqa: N802 - the word that the field knows
     min_length: int | None = None,
     max_length: int | None = None,
     pattern: str | None = None,
+    fits: str = "",
 ) -> Any:  # noqa: ANN401 - stands where the default stands
     """A key's default (none: it must be set), the name it is written with, and its bounds.
 
-    The pattern is searched for, as in JSON Schema; in it ``$`` is the very end.
+    The pattern is searched for, as in JSON Schema; in it ``$`` is the very end. `fits` says it to people: ``must be {fits}``.
     """
     limits = Limits(default, default_factory, alias, description)
     limits.ge, limits.gt, limits.le, limits.lt = ge, gt, le, lt
     limits.min_length, limits.max_length, limits.pattern = min_length, max_length, pattern
+    limits.fits = fits
     return limits
 
 

@@ -73,7 +73,8 @@ def _limited(read: Read, limits: Limits) -> Read:
         if sized:
             _hold_length(found, limits)
         if limits.pattern is not None and not pattern(limits.pattern).search(found):
-            raise refusal("string_pattern_mismatch", f"String should match pattern '{limits.pattern}'", value)
+            told = f"String should match pattern '{limits.pattern}'"
+            raise refusal("string_pattern_mismatch", told, value, limits.fits)
         return found
 
     return read_limited

@@ -94,6 +94,20 @@ def test_check_tells_all_problems_and_ends_with_64(run: Run, tmp_path: Path) -> 
     ]
 
 
+def test_check_tells_of_waivers_that_no_run_could_use(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "waivers.toml").write_text("[[waiver]]\n")
+    result = run("check", "staging")
+    assert result.exit_code == ExitCode.USAGE
+    assert "policy.waivers: waivers.toml:1: waiver: is no key of a waiver" in result.stdout
+    assert "`gonogo waivers check`" in result.stdout
+
+
+def test_show_cuts_no_key_on_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.cli.profile._WIDE", 60)
+    out = run("show", "staging").stdout
+    assert "…" not in "".join(line[:30] for line in out.splitlines())
+
+
 def test_check_looks_at_overrides_too(run: Run) -> None:
     assert run("check", "dev", "--set", "gates.unit.min_tests=0").exit_code == ExitCode.USAGE
 

@@ -81,7 +81,8 @@ SERVICE = '[[ecs.services]]\ncluster = "c"\nservice = "s"\n'
         Case("[gates.unit]\nbudget = 5", "a.toml:2", "gates.unit.budget", "must be text such as '30s'"),
         Case("[gates.unit]\nmemory = '5s'", "a.toml:2", "gates.unit.memory", "is not a size"),
         Case("[gates.unit]\nmemory = nan", "a.toml:2", "gates.unit.memory", "must be text such as '512MB'"),
-        Case("[aws]\naccount = '1'", "a.toml:2", "aws.account", "pattern"),
+        Case("[aws]\naccount = '1'", "a.toml:2", "aws.account", "must be the 12 digits of an AWS account"),
+        Case("[store]\nuri = '/srv/x'", "a.toml:2", "store.uri", "must be s3://bucket/prefix, or file:///"),
         Case(
             "[aws]\naccess = 'read'",
             "a.toml:2",

@@ -185,7 +185,9 @@ def test_keys_new_makes_a_key_that_only_its_owner_reads(
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
         opened = read_private(secret)
         assert opened.keyid in out
-        assert f'signers = [{{ name = "{kind}", key = "keys/{kind}.pub" }}]' in out
+        assert f'signers = [{{ name = "{kind}", key = "../keys/{kind}.pub" }}]' in out, (
+            "from the profile's folder"
+        )
         assert secret.read_text().splitlines()[1] not in out
         before = secret.read_bytes()
         assert cli(["keys"], ["keys", "new", kind, "--out", "keys"]) == 64

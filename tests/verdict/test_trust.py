@@ -13,6 +13,7 @@ from harness.gates import plan, tables
 from harness.model import Phase
 from harness.profile.digest import policy_digest, policy_document
 from harness.profile.loader import load_profile, rebuild
+from harness.profile.problems import InvalidProfileError
 from harness.profile.public_key import read_key
 from harness.profile.schema import PolicyConfig, SignerConfig, SigningConfig
 from harness.shapes import ValidationError
@@ -212,6 +213,12 @@ def test_one_key_under_two_names_is_refused() -> None:
         SigningConfig(signers=[SignerConfig(name=name, **IDENTITY) for name in ("a", "b")])
 
 
+def test_one_name_in_two_cases_is_refused_and_with_two_keys_counts_once() -> None:
+    with pytest.raises(ValidationError, match="'ci' and 'CI' differ in case only"):
+        SigningConfig(signers=[CI.config, SignerConfig(name="CI", **IDENTITY)])
+    assert SigningConfig(signers=[CI.config, SignerConfig(name="ci", **IDENTITY)]).signers
+
+
 def test_a_threshold_that_cannot_be_met_is_refused() -> None:
     with pytest.raises(ValidationError, match="threshold 2 cannot be met by 1 signers"):
         policy(CI, threshold=2)
@@ -252,6 +259,15 @@ def test_a_key_file_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -
     (tmp_path / "der.pub").write_bytes(b"\xff\xfe")
     with pytest.raises(ProfileError, match="it is no PEM file"):
         profile_of(tmp_path, "der.pub")
+
+
+def test_a_key_file_that_is_missing_hides_no_other_problem(tmp_path: Path) -> None:
+    text = 'covrage = 1\n[policy.signing]\nsigners = [{ name = "ci", key = "ci.pub" }]\n'
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(InvalidProfileError) as caught:
+        load_profile("mine", tables(), folder=tmp_path, environ={})
+    assert [each.key for each in caught.value.problems] == ["covrage", "policy.signing.signers[0].key"]
+    assert "cannot be read: No such file" in caught.value.problems[1].text
 
 
 def test_a_wrong_inline_key_is_a_problem_of_the_profile(tmp_path: Path) -> None:
