@@ -107,7 +107,7 @@ def _may_approve(file: OnFile, name: str, signer: "Signer") -> None:
         VerdictError: the verdict is not GO, or this is who started the run or overrode it.
         UsageError: nothing of this phase is approved.
     """
-    from harness.verdict.approval import Starters, WaitingError
+    from harness.verdict.approval import Starters, WaitingError, overrode
     from harness.verdict.permission import applies
     from harness.verdict.refusal import Refusal
 
@@ -120,7 +120,7 @@ def _may_approve(file: OnFile, name: str, signer: "Signer") -> None:
     standing = _standing(file)
     starters = Starters.of(verdict, file.found.signers)
     own = signer.keyid in starters.keyids or name.casefold() in starters.names
-    if own or (standing and standing.override.by.casefold() == name.casefold()):
+    if own or overrode(standing.among(file.found.attached) if standing else None, name, signer.keyid):
         raise WaitingError(
             Refusal.SELF_APPROVED,
             f"{name} {'started the run' if own else 'overrode the verdict'}, and so may not approve it",

@@ -12,7 +12,7 @@ from typing import ClassVar, NoReturn
 from harness.errors import ExitCode
 from harness.frozen import dataclass
 from harness.profile.schema import ApprovalConfig
-from harness.verdict.record_format import Approval, Denial, EmergencyOverride
+from harness.verdict.record_format import Approval, Denial
 from harness.verdict.records import Attached
 from harness.verdict.refusal import Refusal, RefusedError
 from harness.verdict.statement import Verdict
@@ -54,7 +54,7 @@ def demand(
     config: ApprovalConfig,
     *,
     starters: Starters,
-    override: EmergencyOverride | None,
+    override: Attached | None,
     now: datetime,
 ) -> tuple[Approval, ...]:
     """The approvals that let a verdict deploy, or the reason why it may not.
@@ -82,7 +82,9 @@ def demand(
     said = [each for each in last if isinstance(each.record, Approval)]
     age = timedelta(seconds=config.max_age)
     fresh = [each for each in said if now < each.record.at + age]
-    counted = [each for each in fresh if each not in starters and not _overrides(override, each)]
+    counted = [
+        each for each in fresh if each not in starters and not overrode(override, each.record.by, each.keyid)
+    ]
     have = f"{len(counted)} of {config.required} approvals"
     _hold_timer(verdict, config, now, have)
     if config.required and not starters.proven:
@@ -125,8 +127,11 @@ def _order(attached: Attached) -> tuple[datetime, bool]:
     return attached.record.at, isinstance(attached.record, Denial)
 
 
-def _overrides(override: EmergencyOverride | None, attached: Attached) -> bool:
-    return override is not None and override.by.casefold() == attached.record.by.casefold()
+def overrode(override: Attached | None, name: str, keyid: str) -> bool:
+    """Whether an override is of a person: by the key, whatever lists of a profile call it, or by the name."""
+    if override is None:
+        return False
+    return override.keyid == keyid or override.record.by.casefold() == name.casefold()
 
 
 def _hold_timer(verdict: Verdict, config: ApprovalConfig, now: datetime, have: str) -> None:

@@ -41,6 +41,10 @@ class Standing:
     override: EmergencyOverride
     expires: datetime
 
+    def among(self, attached: Iterable[Attached]) -> Attached:
+        """Its record, which tells whose key signed it."""
+        return next(each for each in attached if each.record is self.override)
+
 
 def bypassed(verdict: Verdict) -> tuple[Bypassed, ...]:
     """What is not GO in a verdict, each once, in the order of its reasons."""

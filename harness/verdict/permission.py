@@ -110,7 +110,7 @@ def permit(
             attached,
             profile.approval,
             starters=approval.Starters.of(verdict, signers),
-            override=standing.override if standing else None,
+            override=standing.among(attached) if standing else None,
             now=now,
         )
     return Permission(approval.until(approvals, profile.approval, expires), approvals, standing)

@@ -231,7 +231,7 @@ def _nothing(*_: object, **__: object) -> None:
     ("names", "protection", "without"),
     [
         (("approval-own",), "harness.verdict.approval.Starters.__contains__", lambda *_: False),
-        (("override-own",), "harness.verdict.approval._overrides", lambda *_: False),
+        (("override-own",), "harness.verdict.approval.overrode", lambda *_: False),
         (("approval-borrowed-name", "approval-replayed", "approval-stranger"), "harness.verdict.records.hold", _nothing),
         (("approval-early",), "harness.verdict.approval._hold_timer", _nothing),
         (("override-of-others",), "harness.verdict.override.digests", lambda _: {"source": {"gitCommit": "0" * 40}}),

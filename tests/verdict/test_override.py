@@ -104,6 +104,18 @@ def test_approval_is_still_demanded_of_somebody_else(people: People) -> None:
     assert people.verify(accept_override=True).permission.approvals[0].by == "bob"
 
 
+def test_one_key_does_not_override_and_approve_by_two_names(people: People) -> None:
+    people.profile()
+    profile = people.case.profile
+    robert = BOB.config.model_copy(update={"name": "robert"})
+    people.case.profile = replace(profile, override=OverrideConfig(signers=[robert]))
+    people.add(people.overriding(replace(BOB, name="robert")), BOB)
+    people.approve(BOB)
+    refused(people, Refusal.SELF_APPROVED, 13, "bob started the run or overrode it", accept_override=True)
+    people.approve(ALICE)
+    assert [each.by for each in people.verify(accept_override=True).permission.approvals] == ["alice"]
+
+
 def test_the_timer_is_still_waited_for(people: People) -> None:
     people.profile(required=0, wait=300.0)
     people.add(people.overriding(), CAROL)
