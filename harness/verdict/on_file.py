@@ -41,7 +41,9 @@ def read_bytes(path: Path) -> bytes:
         return read_plain(path)
     except FileNotFoundError:
         raise VerdictError(
-            Refusal.MISSING.value, f"{path}: there is no verdict", hint="run the gates first: gonogo gate"
+            Refusal.MISSING.value,
+            f"{path}: there is no verdict",
+            hint=f"run the gates first (gonogo gate), or {_looked(path)}",
         ) from None
     except OSError as error:
         raise VerdictError(
@@ -58,3 +60,8 @@ def is_bundle(path: Path) -> bool:
             return file.read(len(_GZIP)) == _GZIP
     except OSError:
         return False
+
+
+def _looked(path: Path) -> str:
+    """What else may be wrong where nothing was found."""
+    return "correct the path" if path.is_absolute() else f"correct the path, which begins in {Path.cwd()}"

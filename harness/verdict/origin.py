@@ -66,6 +66,14 @@ def verdict_from(
         yield Origin(path, name, kept)
 
 
+def _before(one: str, other: str) -> bool:
+    """Whether a run is known to have begun before another."""
+    from harness.verdict.stores import began
+
+    first, second = began(one), began(other)
+    return first is not None and second is not None and first < second
+
+
 class _Newest:
     """A store, asked for the newest verdict of one profile and phase."""
 
@@ -108,7 +116,9 @@ class _Newest:
         import tempfile
 
         raw = read_bytes(path)
-        run_id = parse_verdict(path, raw).info.run_id
+        info = parse_verdict(path, raw).info
+        run_id = info.run_id
+        self._hold_series(info.profile, info.phase)
         with tempfile.TemporaryDirectory(prefix="gonogo-") as folder:
             with self._asking():
                 self._require(raw, run_id, self._latest())
@@ -126,17 +136,38 @@ class _Newest:
 
         if same_verdict(newest, raw):
             return
-        later = run_of(newest)
-        what = (
-            f"a later run has begun, {later or 'whose verdict is damaged'}"
-            if later != run_id
-            else "the store holds something else of it: its run has not finished there"
-        )
+        later, hint = run_of(newest), "verify the newest verdict: leave out --run and --verdict"
+        if later == run_id:
+            what = "the store holds something else of it: its run has not finished there"
+        elif later and _before(later, run_id):
+            what = f"that is {later}, which began earlier, and so this run was not begun in this store"
+            hint = "run the gates with this store: [store] of the profile, or --store"
+        else:
+            what = f"a later run has begun, {later or 'whose verdict is damaged'}"
         raise VerdictError(
             Refusal.SUPERSEDED.value,
             f"run {run_id} is not the newest of {self._series} in {self._store.uri}: {what}",
-            hint="verify the newest verdict: leave out --run and --verdict",
+            hint=hint,
         )
+
+    def _hold_series(self, profile: str, phase: Phase) -> None:
+        """Refuse a verdict of another environment or phase by what it is, not as an old one of this.
+
+        Raises:
+            VerdictError: ``environment`` or ``phase``.
+        """
+        if profile != self._series.profile:
+            raise VerdictError(
+                Refusal.ENVIRONMENT.value,
+                f"the verdict is about {profile}, not {self._series.profile}",
+                hint=f"name the verdict of {self._series.profile}, or --profile {profile}",
+            )
+        if phase is not self._series.phase:
+            raise VerdictError(
+                Refusal.PHASE.value,
+                f"the verdict is about {phase}, not {self._series.phase}",
+                hint=f"name the verdict of {self._series.phase}, or --phase {phase}",
+            )
 
     def _latest(self) -> bytes:
         found = self._store.latest(self._series)
@@ -144,7 +175,7 @@ class _Newest:
             raise VerdictError(
                 Refusal.MISSING.value,
                 f"{self._store.uri}: there is no verdict of {self._series}",
-                hint="run the gates first: gonogo gate",
+                hint=f"run the gates first: gonogo gate --profile {self._series.profile} --phase {self._series.phase}",
             )
         self._hold_last(found)
         return found

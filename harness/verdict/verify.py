@@ -106,8 +106,8 @@ def verify(path: Path, asked: Question, kept: Kept | None = None) -> Verified:
         UsageError: nothing was asked for, or a digest is not one.
         VerdictError: refused; `code` is a `Refusal`, `exit_code` says whether it was unusable or not GO.
     """
-    asked = replace(asked, source=asked.source.lower())
     _check_question(asked)
+    asked = replace(asked, source=asked.source.lower())
     found = examine(path, asked, kept)
     permission = permit(
         found.verdict,
@@ -167,7 +167,7 @@ def _check_question(asked: Question) -> None:
                 f"image {name}: {digest!r} is not a digest",
                 hint=f"a tag can move; write --image {name}@sha256:… with the 64 digits of what is deployed",
             )
-    if asked.source and not _is_hex(asked.source.removeprefix("sha256:"), (40, 64)):
+    if asked.source and not _is_hex(asked.source.lower().removeprefix("sha256:"), (40, 64)):
         raise UsageError(
             f"source {asked.source!r} is not a full commit id or digest",
             hint="write all 40 (or 64) digits, as `git rev-parse HEAD` does",
@@ -222,11 +222,13 @@ def _subjects(verdict: Verdict, asked: Question) -> None:
         source = verdict.info.subject(SOURCE)
         found = set(source.digest.values()) if source else set()
         if asked.source.removeprefix("sha256:") not in found:
+            tree = source is not None and "gitCommit" not in source.digest
             raise RefusedError(
                 Refusal.SOURCE,
-                f"source: the verdict is about {', '.join(sorted(found)) or 'none'}, not {asked.source}",
+                f"source: the verdict is about {'a tree that was not committed, ' if tree else ''}"
+                f"{', '.join(sorted(found)) or 'none'}, not {asked.source}",
                 verdict,
-                hint="run the gates on this commit",
+                hint="commit, then run the gates again" if tree else "run the gates on this commit",
             )
 
 

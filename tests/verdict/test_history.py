@@ -143,6 +143,29 @@ def test_superseded_is_a_verdict_that_the_store_has_not_got(
     assert "has not finished there" in found["reason"]
 
 
+def test_superseded_says_what_is_so_of_a_run_that_the_store_never_saw_begin(
+    releases: Releases, verify: Verify, share: FolderStore
+) -> None:
+    first = releases.run(store=share)
+    found = verify("--store", str(share.root), "--verdict", str(releases.folder(releases.run()) / FILE))
+    assert found["code"] == "superseded"
+    assert f"that is {first}, which began earlier" in found["reason"]
+    assert "later" not in found["reason"]
+
+
+def test_a_verdict_of_another_environment_or_phase_is_not_called_an_old_one(
+    releases: Releases, verify: Verify, ask: Answer, share: FolderStore
+) -> None:
+    own = str(releases.folder(releases.run(store=share)) / FILE)
+    found = verify("--store", str(share.root), "--verdict", own, "--phase", "post-deploy")
+    assert (found["code"], found["reason"]) == ("phase", "the verdict is about pre-deploy, not post-deploy")
+    (releases.root / "profiles" / "other.toml").write_text('extends = "mine"\n')
+    asked = ("--profile", "other", "--image", f"api@{DIGEST}", "--store", str(share.root), "--verdict", own)
+    code, _, err = ask("verify", *asked)
+    assert code == 14
+    assert "REFUSED (environment): the verdict is about mine, not other" in err
+
+
 def test_a_profile_with_a_store_is_held_against_it_always(
     releases: Releases, verify: Verify, share: FolderStore
 ) -> None:

@@ -86,6 +86,15 @@ def test_missing(case: Any) -> None:
     refused(case, Refusal.MISSING, "verdict.intoto.json: there is no verdict")
 
 
+def test_missing_tells_from_which_folder_it_was_looked_for(
+    case: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VerdictError) as caught:
+        case.verify(Path("reports/verdict.intoto.json"))
+    assert caught.value.hint.endswith(f"correct the path, which begins in {tmp_path}")
+
+
 def test_unreadable(case: Any) -> None:
     case.path.mkdir()
     refused(case, Refusal.UNREADABLE, "not a plain file")
@@ -190,6 +199,12 @@ def test_source_not_in_the_verdict(case: Any) -> None:
     case.info = replace(case.info, subjects=(case.info.subjects[1],))
     case.source = "c" * 40
     refused(case.write(), Refusal.SOURCE, "is about none")
+
+
+def test_source_of_a_tree_that_was_not_committed(case: Any) -> None:
+    case.info = replace(case.info, subjects=(Subject("source", {"sha256": "d" * 64}),))
+    case.source, case.subjects = "c" * 40, {}
+    refused(case.write(), Refusal.SOURCE, "is about a tree that was not committed, ddd")
 
 
 def test_environment_another_profile(case: Any) -> None:
@@ -370,10 +385,10 @@ def test_a_tag_instead_of_a_digest_is_wrong_usage(case: Any, digest: str) -> Non
     assert caught.value.exit_code is ExitCode.USAGE
 
 
-@pytest.mark.parametrize("source", ["main", "c" * 7, "c" * 41])
+@pytest.mark.parametrize("source", ["HEAD", "c" * 7, "c" * 41])
 def test_a_short_commit_is_wrong_usage(case: Any, source: str) -> None:
     case.write().source = source
-    with pytest.raises(UsageError, match="not a full commit id"):
+    with pytest.raises(UsageError, match=f"{source!r} is not a full commit id"):
         case.verify()
 
 
