@@ -50,8 +50,13 @@ class People:
         )
         return self
 
-    def write(self, by: Signer | None = CI, *, claimed: str = "dana") -> "People":
-        starter = Starter(by.name, by.key.keyid) if by and self.case.profile.policy.signing.signers else None
+    def write(self, by: Signer | None = CI, *, claimed: str = "dana", known_as: str = "") -> "People":
+        """The verdict, signed by somebody whom the profile calls `known_as`."""
+        starter = (
+            Starter(known_as or by.name, by.key.keyid)
+            if by and self.case.profile.policy.signing.signers
+            else None
+        )
         self.case.info = replace(self.case.info, started_by=claimed, starter=starter)
         self.case.write()
         if by:

@@ -10,7 +10,6 @@ from approval_parts import ALICE, BOB, CAROL, CI, HOUR, MINUTE, STRANGER, People
 from harness.model import Phase
 from harness.profile.schema import ApprovalConfig, OverrideConfig
 from harness.verdict.approval import Starters
-from harness.verdict.info import Starter
 from harness.verdict.record_format import Approval
 from harness.verdict.refusal import Refusal, RefusedError
 
@@ -108,8 +107,8 @@ def test_self_approved_under_another_name_of_the_same_key(case: Any) -> None:
         update={"signing": signing.model_copy(update={"signers": [again]})}
     )
     people.case.profile = replace(people.case.profile, policy=policy)
-    people.case.info = replace(people.case.info, starter=Starter("robot", BOB.key.keyid))
-    people.write(BOB)
+    people.write(BOB, known_as="robot")
+    assert "bob" not in Starters.of(people.verdict, ["robot"]).names
     people.approve(BOB)
     refused(people, Refusal.SELF_APPROVED, 13, "bob started the run")
 

@@ -139,9 +139,10 @@ def test_record_malformed_where_something_else_lies_there(people: People) -> Non
     people.verify()
     other = path.rename(path.with_name("denial-1.intoto.json"))
     refused(people, Refusal.RECORD_MALFORMED, "a record of this kind has another name")
-    other.rename(path.with_name("notes.txt"))
-    refused(people, Refusal.RECORD_MALFORMED, "notes.txt: a record of this kind has another name")
-    (path.parent / "notes.txt").unlink()
+    for name in ("notes.txt", "approval-0.intoto.json", "approval-1.intoto.json.bak", "approval-1.json"):
+        other = other.rename(path.with_name(name))
+        refused(people, Refusal.RECORD_MALFORMED, f"{name}: a record of this kind has another name")
+    other.unlink()
     path.mkdir()
     refused(people, Refusal.RECORD_MALFORMED, "cannot be read: it is not a plain file")
 

@@ -77,7 +77,14 @@ def refusal_of(case: Any) -> str:
 def test_a_waiver_that_is_over_at_the_run_waives_nothing(waived: Any) -> None:
     waived.waive(replace(waived.profile.waivers[0], expires=waived.info.started))
     assert waived.decided.decision is Decision.NO_GO
-    assert refusal(waived).startswith("waiver: ")
+    assert "waiver W-7" in (said := refusal(waived))
+    assert said.endswith("did not hold when the run started")
+
+
+def test_a_go_that_hides_what_it_waives_does_not_follow_from_its_record(waived: Any) -> None:
+    gates = tuple(replace(gate, reasons=()) for gate in waived.decided.gates)
+    waived.decided = replace(waived.decided, reasons=(), gates=gates)
+    assert refusal(waived) == "not_derivable: the stated GO does not follow from the verdict's own record"
 
 
 @pytest.mark.parametrize(
