@@ -55,6 +55,10 @@ class ToolError(GonogoError):
     """A tool that broke, is missing, or wrote something that cannot be trusted. A tool that broke did not pass."""
 
 
+class OutputError(GonogoError):
+    """What was found could not be told: an answer that nobody got is no GO."""
+
+
 class VerdictError(GonogoError):
     """A verdict that may not be used. `code` is the stable reason, one per way of refusing."""
 

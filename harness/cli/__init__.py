@@ -5,9 +5,12 @@ else.
 """
 
 import gc
+import io
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from harness.errors import ExitCode, GonogoError
 from harness.frozen import dataclass
@@ -58,12 +61,38 @@ def main(arguments: list[str] | None = None) -> None:
     and is an ERROR, never one of pytest's codes."""
     given = sys.argv[1:] if arguments is None else arguments
     named = [given[0]] if given and given[0] in COMMANDS else []
-    if arguments is not None or named != ["verify"]:
+    if arguments is not None:
         sys.exit(_guarded(named, given))
-    # All that verifying makes is small and lives to the end: looking for garbage, then too, would take a fifth of its time.
-    gc.disable()
+    _prepare_streams()
+    if named == ["verify"]:
+        # All that verifying makes is small and lives to the end: looking for garbage, then too, would take a fifth of its time.
+        gc.disable()
     code = _guarded(named, given)
-    gc.freeze()
+    if named == ["verify"]:
+        gc.freeze()
+    _leave(code)
+
+
+def _prepare_streams() -> None:
+    """Let nothing hang on where it is told: a stream that is closed takes all, one of few characters escapes the others."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit with this code and no other. A GO that could not be told is none."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:
+        tell(f"what was found could not be written: {error.strerror}", ExitCode.ERROR)
+        os._exit(code or ExitCode.ERROR)  # Python would flush again, fail again, and make it 120
+    if sys.flags.inspect:
+        os._exit(code)  # else PYTHONINSPECT makes it 1, or on a terminal 0 whatever was found
     sys.exit(code)
 
 
@@ -75,7 +104,8 @@ def _guarded(named: list[str], given: list[str]) -> int:
 
         from harness.masking import mask
 
-        print(mask(traceback.format_exc()), end="", file=sys.stderr)  # noqa: T201
+        with suppress(OSError):  # as in `tell`
+            print(mask(traceback.format_exc()), end="", file=sys.stderr)  # noqa: T201
         said = "this is a bug in gonogo; nothing is decided\n  → report it, with the lines above"
         return tell(said, ExitCode.ERROR)
 
@@ -104,6 +134,7 @@ def _verify(arguments: dict[str, Any]) -> int:
 
 
 def tell(message: str, code: ExitCode) -> int:
-    """Say on stderr why it ends."""
-    print(f"gonogo: {message}", file=sys.stderr)  # noqa: T201
+    """Say on stderr why it ends; where that cannot be written either, the code says it alone."""
+    with suppress(OSError):
+        print(f"gonogo: {message}", file=sys.stderr)  # noqa: T201
     return code

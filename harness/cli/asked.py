@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
+from harness.errors import ExitCode, GonogoError, OutputError, UsageError, VerdictError
 from harness.frozen import replace
 from harness.model import Decision, Phase
 
@@ -203,24 +203,40 @@ def print_refusal(error: GonogoError, *, as_json: bool) -> None:
 
 
 def show_json(content: dict[str, Any]) -> None:
-    """Print one JSON object, whatever stdout's encoding is."""
-    print(json.dumps(content, indent=2))  # noqa: T201
+    """Print one JSON object, whatever stdout's encoding is.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    _print(json.dumps(content, indent=2), sys.stdout)
 
 
 def say(text: str, colour: str = "", *, to_stderr: bool = False) -> None:
     """Print one line, in colour on a terminal; rich is imported only there.
 
     Control characters are shown as such: what a file says must not become a line or a terminal command of its own.
+
+    Raises:
+        OutputError: it cannot be written.
     """
     text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     stream = sys.stderr if to_stderr else sys.stdout
     if not stream.isatty():
-        print(text, file=stream)
+        _print(text, stream)
         return
     from rich.console import Console
     from rich.text import Text
 
     Console(file=stream, highlight=False).print(Text(text, style=colour), soft_wrap=True)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream)
+    except OSError as error:
+        raise OutputError(
+            f"what was found could not be written: {error.strerror}", hint="look at where the output goes"
+        ) from error
 
 
 def _accepted(verified: "Verified") -> dict[str, Any]:
