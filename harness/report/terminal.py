@@ -158,6 +158,8 @@ class _Page:
                 took += f" of {seconds(verdict.budget)}"
             colour = style(gate.outcome)
             figures = counts(verdict.counts) if verdict else ""
+            excused = sum(case.state is State.WAIVED for case in gate.cases)
+            figures += f" ({excused:,} waived)" if excused else ""
             told = ", ".join(part for part in (one_line(gate.remark, 60), figures) if part)
             name = Text(one_line(gate.name), style=QUIET if gate.outcome == "blocked" else "")
             mark = Text(sign(self._console, gate.outcome), style=colour)
@@ -300,12 +302,17 @@ class _Page:
         ]
 
     def _files(self, files: Mapping[str, Path]) -> list[RenderableType]:
+        """Each with what it is, where the line has room for that; a path that is cut in two cannot be copied."""
+        rows = [(Text(one_line(name, 24), style=QUIET), Text(_near(path))) for name, path in files.items()]
+        room = min(self._console.width, _WIDTH) - 4
+        if any(path.cell_len > room - max(name.cell_len for name, _ in rows) for _, path in rows):
+            return [path for _, path in rows]
         grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(style=QUIET, no_wrap=True)
+        grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")
-        for name, path in files.items():
-            grid.add_row(one_line(name, 24), Text(_near(path)))
-        return [grid] if files else []
+        for name, path in rows:
+            grid.add_row(name, path)
+        return [grid] if rows else []
 
     def _next(self) -> RenderableType:
         decision, info = self._seen.decision, self._info

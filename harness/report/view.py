@@ -24,7 +24,7 @@ from harness.model import (
     ThresholdResult,
 )
 from harness.policy import NOTES, SEVERITY, worst
-from harness.report.text import EXIT_TEXT
+from harness.report.text import EXIT_TEXT, plural
 from harness.waivers import told
 
 
@@ -172,10 +172,13 @@ class View:
 
     @property
     def meaning(self) -> str:
-        """The decision in a sentence; a GO names what was skipped, so that no skip passes for a proof."""
+        """The decision in a sentence; a GO names what was skipped or waived, so that neither passes for a proof."""
         said = EXIT_TEXT[self.decision]
         if self.decision is Decision.GO and self.unproven:
             said += f" Not proven, as the profile allows: {', '.join(self.unproven)}."
+        if self.decision is Decision.GO and (excused := self.of(State.WAIVED)):
+            gates = ", ".join(dict.fromkeys(case.gate for case in excused))
+            said += f" {plural(len(excused), 'failure')} waived: {gates}."
         return said
 
     @property

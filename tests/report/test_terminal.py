@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from approval_parts import ALICE, BOB
 from harness.model import Cause, CheckResult, Decision, ExpectedCheck, Outcome, Phase
 from harness.profile.schema import ApprovalConfig
 from harness.report.terminal import summary
+from records import waiver
 
 FILES = {"verdict": Path("reports/staging/pre-deploy/verdict.intoto.json")}
 
@@ -187,6 +189,29 @@ def test_a_file_elsewhere_is_told_whole(good: Any, tmp_path: Path, monkeypatch: 
     text = printed(good, 110, {"near": here / "a.json", "far": tmp_path / "b.json"})
     assert row(text, "near") == "near a.json"
     assert str(tmp_path / "b.json") in text.replace("\n", "").replace("        ", "")
+
+
+def test_a_path_is_never_cut_in_two(good: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "reports/staging/pre-deploy/runs/20261123T062641Z-920c7a/findings.sarif"
+    files = {"verdict": tmp_path / "a.json", "sarif": tmp_path / name}
+    assert row(printed(good, 110, files), "sarif") == f"sarif {name}"
+    assert f"\n  {name}" in printed(good, 80, files)
+
+
+def test_a_go_with_a_waiver_says_so_at_the_top(good: Any, of_record: Any) -> None:
+    broken = replace(
+        next(each for each in good.record.results if each.gate == "unit"),
+        outcome=Outcome.FAILED, reason="known", waiver="W-1", measurements=(), thresholds=(),
+    )  # fmt: skip
+    known = waiver("W-1", broken.id, created=good.info.started, expires=good.info.started + timedelta(days=1))
+    policy = replace(good.record.policy, waivers=(known,))
+    results = tuple(broken if each.id == broken.id else each for each in good.record.results)
+    record = replace(good.record, results=results, policy=policy, at=good.info.started)
+    text = " ".join(printed(of_record(record)).split())
+    assert "The release may go." in text
+    assert f"1 failure waived: {broken.gate}." in text
+    assert "1 failed (1 waived)" in text
 
 
 def test_colour_means_something(good: Any, bad: Any) -> None:
