@@ -20,8 +20,9 @@ from harness.profile.loader import bind, load_profile
 from harness.profile.sources import own_folder
 from harness.verdict import store
 from harness.verdict.info import image_check
+from harness.verdict.named_store import store_of
 from harness.verdict.signing import SIGN_WITH, Signer, check_signers, open_signers
-from harness.verdict.stores import Series, VerdictStore, chosen, open_store
+from harness.verdict.stores import Series, VerdictStore
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,7 @@ def validate(request: Request) -> Run:
 
 
 def _store(request: Request, profile: Profile) -> VerdictStore | None:
-    if request.trial:
-        return None
-    config = chosen(profile, request.store)
-    return open_store(config, region=profile.aws.region) if config else None
+    return None if request.trial else store_of(profile, request.store)
 
 
 def _signers(request: Request, profile: Profile) -> tuple[Signer, ...]:

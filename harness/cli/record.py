@@ -98,10 +98,9 @@ def _no_bundle(file: Path) -> None:
 def _open(profile: "Profile", asked: str) -> "VerdictStore | None":
     if not (asked or profile.store.uri):
         return None
-    from harness.verdict.stores import chosen, open_store
+    from harness.verdict.named_store import store_of
 
-    config = chosen(profile, asked)
-    return open_store(config, region=profile.aws.region) if config else None
+    return store_of(profile, asked)
 
 
 def named(name: str, known: Sequence["SignerConfig"], what: str) -> "SignerConfig":

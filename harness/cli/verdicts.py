@@ -119,10 +119,11 @@ def publish(
 
     It becomes the newest only if no other run has begun in between; in the reports folder that it is in, too.
     """
+    from harness.verdict.named_store import located, open_store
     from harness.verdict.on_file import parse_verdict, read_bytes
     from harness.verdict.store import FILE, RUNS
     from harness.verdict.store import publish as publish_here
-    from harness.verdict.stores import Series, located, open_store
+    from harness.verdict.stores import Series
 
     raw = read_bytes(folder / FILE)
     info = parse_verdict(folder / FILE, raw).info
@@ -183,14 +184,11 @@ def flaky(
 def _open(profile: str, store: str, profiles: str) -> "VerdictStore":
     """The store asked for, the profile's, or the reports folder."""
     from harness.verdict.folder_store import FolderStore
-    from harness.verdict.stores import chosen, located, open_store
+    from harness.verdict.named_store import located, open_store, store_of
 
     if profile:
         environment = load(profile, profiles)
-        config = chosen(environment, store)
-        if config is not None:
-            return open_store(config, region=environment.aws.region)
-        return FolderStore(Path(environment.reports.path))
+        return store_of(environment, store) or FolderStore(Path(environment.reports.path))
     return open_store(located(store or "reports"))
 
 

@@ -43,7 +43,7 @@ class PromotionConfig(GateConfig):
 
 def store_of(context: "GateContext", profile: "Profile") -> "VerdictStore":
     """Where the verdicts of another environment are read: its own store, or its reports folder on this machine."""
-    from harness.verdict.stores import chosen, located, open_store
+    from harness.verdict.named_store import chosen, located, open_store
 
     reports = str(context.root / profile.reports.path)
     return open_store(chosen(profile) or located(reports), region=profile.aws.region)

@@ -8,10 +8,10 @@ from harness.frozen import dataclass
 from harness.model import Decision
 from harness.policy import decide
 from harness.verdict.info import SOURCE
-from harness.verdict.object_store import run_of
+from harness.verdict.plain import read_plain
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
-from harness.verdict.store import FILE, runs
+from harness.verdict.store import FILE, run_of, runs
 from harness.verdict.stores import Series, VerdictStore, missing_run
 from harness.verdict.verify import Question, Verified, verify
 
@@ -28,7 +28,7 @@ def go_runs(folder: Path) -> list[tuple[Path, Verdict]]:
 def _go_runs(folder: Path) -> Iterator[tuple[Path, Verdict]]:
     for run in runs(folder):
         try:
-            verdict = parse((run / FILE).read_bytes())
+            verdict = parse(read_plain(run / FILE))
         except (OSError, VerdictError):
             continue
         follows = decide(verdict.record).decision is verdict.decision

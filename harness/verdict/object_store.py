@@ -10,20 +10,17 @@ at once one is the newest and neither loses its verdict.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from harness.errors import GonogoError, VerdictError
+from harness.errors import GonogoError
 from harness.model import Decision, Evidence, Phase
-from harness.verdict.envelope import payload_of
 from harness.verdict.evidence import evidence_of
-from harness.verdict.format import EXTENSION
 from harness.verdict.statement import Verdict, parse
-from harness.verdict.store import FILE, RECORDS, RUNS, StoreError, record_name, write_atomic
+from harness.verdict.store import FILE, RECORDS, RUNS, StoreError, record_name, run_of, write_atomic
 from harness.verdict.stores import Series, missing_run, new_folder, parsed
 
 PENDING = "pending.intoto.json"
@@ -217,14 +214,6 @@ class ObjectStore:
                 raise self._other(key)
 
         _side_by_side(send, evidence_of(verdict))
-
-
-def run_of(raw: bytes) -> str:
-    """The run id of a stored verdict; empty where it cannot be read, which is nobody's."""
-    try:
-        return str(json.loads(payload_of(raw))["predicate"][EXTENSION]["run"]["run_id"])
-    except (ValueError, KeyError, TypeError, RecursionError, VerdictError):
-        return ""
 
 
 def _run(series: Series, run_id: str) -> str:

@@ -15,11 +15,11 @@ from harness.model import Phase
 from harness.profile import Profile
 from harness.verdict.on_file import is_bundle, parse_verdict, read_bytes
 from harness.verdict.refusal import Refusal
-from harness.verdict.store import FILE, folder_of
+from harness.verdict.store import FILE, folder_of, run_of
 from harness.verdict.verify import Kept
 
 if TYPE_CHECKING:
-    from harness.verdict.stores import VerdictStore
+    from harness.verdict.stores import Series, VerdictStore
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,10 @@ def verdict_from(
             from harness.verdict.bundle import opened
 
             path = stack.enter_context(opened(file))
-        if profile.store.uri or store:
-            newest = _Newest(profile, phase, store)
+        if (kept_in := _store(profile, store)) is not None:
+            from harness.verdict.stores import Series
+
+            newest = _Newest(kept_in, Series(profile.name, phase))
             if file is not None and run:
                 raise UsageError("--run and --verdict name two verdicts", hint="give one of them")
             if file is None:
@@ -74,23 +76,25 @@ def _before(one: str, other: str) -> bool:
     return first is not None and second is not None and first < second
 
 
+def _store(profile: Profile, asked: str) -> "VerdictStore | None":
+    """What stores take is imported only where there is one."""
+    if not (asked or profile.store.uri):
+        return None
+    from harness.verdict.named_store import store_of
+
+    return store_of(profile, asked)
+
+
 class _Newest:
     """A store, asked for the newest verdict of one profile and phase."""
 
-    def __init__(self, profile: Profile, phase: Phase, asked: str) -> None:
-        from harness.verdict.stores import Series, chosen, open_store
-
-        config = chosen(profile, asked)
-        assert config is not None  # noqa: S101 - the caller has one of the two
-        self._store: VerdictStore = open_store(config, region=profile.aws.region)
-        self._series: Series = Series(profile.name, phase)
+    def __init__(self, store: "VerdictStore", series: "Series") -> None:
+        self._store, self._series = store, series
 
     @contextmanager
     def fetched(self, run: str) -> Iterator[tuple[Path, str]]:
         """A run's verdict, records and evidence, or the newest run's; with its name."""
         import tempfile
-
-        from harness.verdict.object_store import run_of
 
         with tempfile.TemporaryDirectory(prefix="gonogo-") as folder:
             with self._asking():
@@ -131,7 +135,6 @@ class _Newest:
         Raises:
             VerdictError: ``superseded``.
         """
-        from harness.verdict.object_store import run_of
         from harness.verdict.stores import same_verdict
 
         if same_verdict(newest, raw):
@@ -188,7 +191,6 @@ class _Newest:
             VerdictError: ``superseded``.
         """
         from harness.verdict.info import CLOCK_SKEW
-        from harness.verdict.object_store import run_of
         from harness.verdict.stores import began
 
         run_id = run_of(newest)

@@ -67,7 +67,7 @@ def publish(folder: Path, raw: bytes, run_id: str, *, start: bool = False) -> bo
             if start:
                 _sweep(folder)
                 _replace_or_remove(newest, raw)
-            mine = start or _run_of(newest) == run_id
+            mine = start or _run_on_file(newest) == run_id
             write_atomic(run_folder(folder, run_id) / FILE, raw)
             if mine and not start:
                 write_atomic(newest, raw)
@@ -156,7 +156,7 @@ def prune(folder: Path, keep: int) -> tuple[str, ...]:
     removed: list[str] = []
     try:
         with _locked(folder):
-            newest = _run_of(folder / FILE)
+            newest = _run_on_file(folder / FILE)
             found = sorted(runs(folder), key=lambda run: (run.stat().st_mtime_ns, run.name), reverse=True)
             compared = _compared_with(found) if len(found) > keep else frozenset()
             for run in found[keep:]:
@@ -187,12 +187,18 @@ def _replace_or_remove(newest: Path, raw: bytes) -> None:
         raise
 
 
-def _run_of(path: Path) -> str:
-    """The run id of a stored verdict; empty where there is none that can be read, which is nobody's."""
+def run_of(raw: bytes) -> str:
+    """The run id of a stored verdict; empty where it cannot be read, which is nobody's."""
     try:
-        data = json.loads(payload_of(read_plain(path)))
-        return str(data["predicate"][EXTENSION]["run"]["run_id"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, VerdictError):
+        return str(json.loads(payload_of(raw))["predicate"][EXTENSION]["run"]["run_id"])
+    except (ValueError, KeyError, TypeError, RecursionError, VerdictError):
+        return ""
+
+
+def _run_on_file(path: Path) -> str:
+    try:
+        return run_of(read_plain(path))
+    except OSError:
         return ""
 
 

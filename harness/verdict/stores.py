@@ -1,6 +1,5 @@
-"""Where verdicts are kept: one interface, and which store a profile or a command line names.
-
-Behind it is a folder (`harness.verdict.folder_store`) or an S3 bucket (`harness.verdict.object_store`).
+"""Where verdicts are kept: one interface, a folder (`harness.verdict.folder_store`) or an S3 bucket
+(`harness.verdict.object_store`) behind it; `harness.verdict.named_store` says which.
 
 A *series* is the runs of one profile and phase. Each run has a verdict of its own, which is written once; one run is
 the newest, the one that *began* last, and its verdict (PENDING until it is over) is what a deploy step is given.
@@ -10,18 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from harness.errors import UsageError, VerdictError
+from harness.errors import VerdictError
 from harness.frozen import dataclass
 from harness.model import Phase
-from harness.profile import Profile
-from harness.profile.schema import StoreConfig
 from harness.verdict.envelope import payload_of
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import StoreError
-
-_FILE = "file://"
-_S3 = "s3://"
 
 
 @dataclass(frozen=True, order=True)
@@ -77,69 +71,6 @@ class VerdictStore(Protocol):
 
     def fetch(self, series: Series, run_id: str, into: Path, *, evidence: bool = True) -> Path:
         """Copy a run's verdict, records and evidence to a folder ``into/<run-id>``, which is returned."""
-
-
-def chosen(profile: Profile, asked: str = "") -> StoreConfig | None:
-    """Where a profile's verdicts are kept beside the reports folder: what it says, or what was asked for.
-
-    Raises:
-        UsageError: both say something, and not the same: a run that is published elsewhere would leave an older GO the
-            newest of the profile's store, and a verdict from elsewhere would not be the newest one.
-    """
-    own = profile.store
-    if not asked:
-        return own if own.uri else None
-    given = located(asked)
-    if own.uri and own.uri.rstrip("/") != given.uri:
-        raise UsageError(
-            f"--store {asked}: the verdicts of {profile.name} are kept in {own.uri}",
-            hint="leave --store out, or correct [store] uri of the profile",
-        )
-    return own if own.uri else given.model_copy(update={"region": profile.aws.region})
-
-
-def located(asked: str) -> StoreConfig:
-    """A store as the command line names it: ``s3://bucket/prefix``, ``file:///folder`` or a folder's path.
-
-    Raises:
-        UsageError: it is none.
-    """
-    uri = asked if "://" in asked else Path(asked).resolve().as_uri()
-    try:
-        return StoreConfig(uri=uri.rstrip("/"))
-    except ValueError:
-        raise UsageError(
-            f"--store {asked}: not a store", hint="write s3://bucket/prefix, or the path of a folder"
-        ) from None
-
-
-def open_store(config: StoreConfig, *, region: str = "us-east-1") -> VerdictStore:
-    """The store that a configuration names; nothing is asked of it yet. `region` counts where it names none.
-
-    Raises:
-        UsageError: it needs an extra that is not installed.
-    """
-    uri = config.uri.rstrip("/")
-    if uri.startswith(_FILE):
-        from urllib.parse import unquote, urlsplit
-
-        from harness.verdict.folder_store import FolderStore
-
-        return FolderStore(Path(unquote(urlsplit(uri).path)))
-    from importlib.util import find_spec
-
-    if find_spec("botocore") is None:
-        raise UsageError(
-            f"{uri} needs boto3, which the base install leaves out", hint="pip install 'gonogo[aws]'"
-        )
-    from harness.aws.verdict_store import Bucket
-    from harness.verdict.object_store import ObjectStore
-
-    name, _, prefix = uri.removeprefix(_S3).partition("/")
-    bucket = Bucket(
-        name, prefix, region=config.region or region, endpoint_url=config.endpoint_url, account=config.account
-    )
-    return ObjectStore(bucket)
 
 
 def began(run_id: str) -> datetime | None:

@@ -16,10 +16,11 @@ from harness import local
 from harness.gates import tables
 from harness.model import Phase
 from harness.profile.loader import load_profile
+from harness.verdict.named_store import located, open_store
 from harness.verdict.record_format import About, Approval
 from harness.verdict.records import sign
 from harness.verdict.statement import parse
-from harness.verdict.stores import Series, located, open_store
+from harness.verdict.stores import Series
 from product_parts import Product
 from signing_parts import Signer
 

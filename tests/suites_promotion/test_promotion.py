@@ -23,8 +23,8 @@ from harness.profile.loader import load_profile
 from harness.profile.schema import StoreConfig
 from harness.run import session
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
+from harness.verdict.named_store import located, open_store
 from harness.verdict.store import FILE
-from harness.verdict.stores import located, open_store
 from release_parts import COMMIT, DIGEST, OTHER, Releases
 from signing_parts import Signer
 from suite_parts import markers_of_suites, suite  # noqa: F401 - a fixture

@@ -180,7 +180,7 @@ def test_a_gate_run_that_its_store_does_not_take_is_an_error(
     releases: Releases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     share = Down(tmp_path / "share", "finish")
-    monkeypatch.setattr("harness.gate_request.open_store", lambda *_, **__: share)
+    monkeypatch.setattr("harness.gate_request.store_of", lambda *_, **__: share)
     assert main(Request("mine", store="share")) == 12
     told = capfd.readouterr().out
     assert f"The verdict is not in {share.uri}: nobody answers" in told

@@ -17,11 +17,12 @@ from harness.errors import GonogoError, UsageError, VerdictError
 from harness.model import Decision, Evidence, Phase
 from harness.profile.schema import StoreConfig
 from harness.verdict.folder_store import FolderStore
-from harness.verdict.object_store import Objects, ObjectStore, run_of
+from harness.verdict.named_store import chosen, located, open_store
+from harness.verdict.object_store import Objects, ObjectStore
 from harness.verdict.reading import encode
 from harness.verdict.statement import build, parse, placeholder
-from harness.verdict.store import FILE, StoreError
-from harness.verdict.stores import Series, VerdictStore, chosen, located, open_store
+from harness.verdict.store import FILE, StoreError, run_of
+from harness.verdict.stores import Series, VerdictStore
 
 SERIES = Series("staging", Phase.PRE_DEPLOY)
 PATH = "unit/evidence/pytest.txt"
