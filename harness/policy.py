@@ -118,7 +118,7 @@ def _of_flakes(record: Record) -> Iterable[Reason]:
         over = len(flaky) > record.policy.max_flaky
         yield Reason(
             "flaky",
-            f"{len(flaky)} checks passed only when tried again ({', '.join(flaky)}); "
+            f"{len(flaky)} check{'' if len(flaky) == 1 else 's'} passed only when tried again ({', '.join(flaky)}); "
             f"the profile allows {record.policy.max_flaky}",
             Decision.NO_GO if over else Decision.GO,
             hint="make them reliable, or raise policy.max_flaky" if over else "make them reliable",

@@ -21,7 +21,7 @@ from harness.cli.record import (
     show,
 )
 from harness.cli.verify import AsJson, Profiles, Store, override_json, print_refusal, say, show_json
-from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
+from harness.errors import ExitCode, GonogoError, ThresholdError, UsageError, VerdictError
 from harness.masking import mask
 
 
@@ -76,7 +76,11 @@ def _lasts(text: str, file: OnFile) -> timedelta:
     from harness.profile.units import write_duration
     from harness.threshold import parse_duration
 
-    seconds, longest = parse_duration(text), file.profile.override.max
+    longest = file.profile.override.max
+    try:
+        seconds = parse_duration(text)
+    except ThresholdError as error:
+        raise UsageError(f"--expires {error.message}", hint=error.hint) from None
     if not 0 < seconds <= longest:
         raise UsageError(
             f"--expires {text}: profile {file.profile.name!r} allows an override of {write_duration(longest)} at most",

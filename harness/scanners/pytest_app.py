@@ -159,7 +159,7 @@ def judge(run: AppRun, min_tests: int) -> Scan:
             seen,
             outcome=Outcome.FAILED,
             reason=f"{len(suite.broken)} of {executed} tests failed: {_names(suite)}",
-            hint="see the messages below; the application's test output is kept as evidence",
+            hint="mend them; the report has their messages, and the whole output of the tests is kept as evidence",
             diagnosis=_messages(suite),
         )
     if executed < min_tests:

@@ -85,7 +85,7 @@ def demand(
     counted = [
         each for each in fresh if each not in starters and not overrode(override, each.record.by, each.keyid)
     ]
-    have = f"{len(counted)} of {config.required} approvals"
+    have = f"{min(len(counted), config.required)} of {config.required} approvals"
     _hold_timer(verdict, config, now, have)
     if config.required and not starters.proven:
         raise RefusedError(

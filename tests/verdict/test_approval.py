@@ -52,6 +52,8 @@ def test_too_early_however_early_the_approval_came(people: People) -> None:
     people.profile(wait=300.0)
     people.approve(BOB)
     refused(people, Refusal.TOO_EARLY, 13, "4m 00s left; 1 of 1 approvals")
+    people.approve(ALICE)
+    refused(people, Refusal.TOO_EARLY, 13, "4m 00s left; 1 of 1 approvals")
     last = timedelta(minutes=5) - timedelta(microseconds=1)
     refused(people, Refusal.TOO_EARLY, 13, "0m 01s left", after=last)
     assert people.verify(after=timedelta(minutes=5)).permission.approvals

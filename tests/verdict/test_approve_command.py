@@ -312,7 +312,7 @@ def test_who_overrode_may_not_approve(releases: Releases, ask: Ask) -> None:
     [
         ({"--expires": "5h"}, "allows an override of 4h at most"),
         ({"--expires": "0s"}, "allows an override of 4h at most"),
-        ({"--expires": "soon"}, "soon"),
+        ({"--expires": "soon"}, "--expires 'soon' is not"),
         ({"--reason": " "}, "--reason is empty"),
         ({"--incident": "x" * 2001}, "--incident is longer than"),
     ],

@@ -368,7 +368,7 @@ def test_error(case: Any) -> None:
 
 def test_flaky_checks_beyond_the_budget_name_no_gate(case: Any) -> None:
     case.result("unit.tests.all_pass", flaky=True)
-    refused(case.write(), Refusal.NO_GO, "the verdict is NO_GO: 1 checks passed only", ExitCode.NO_GO)
+    refused(case.write(), Refusal.NO_GO, "the verdict is NO_GO: 1 check passed only", ExitCode.NO_GO)
 
 
 def test_asking_for_nothing_is_wrong_usage(case: Any) -> None:
