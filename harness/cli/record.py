@@ -157,7 +157,21 @@ def show(found: "Examined", *, to_stderr: bool) -> None:
     say(f"  verdict sha256:{found.verdict.sha256}", to_stderr=to_stderr)
     for each in found.attached:
         said = each.record
-        say(f"  {said.kind} by {said.by} at {said.at:%Y-%m-%dT%H:%M:%SZ}", "yellow", to_stderr=to_stderr)
+        about = f"  {said.kind} by {said.by} at {said.at:%Y-%m-%dT%H:%M:%SZ}{_words(said)}"
+        say(about, "yellow", to_stderr=to_stderr)
+
+
+def _words(record: "Record") -> str:
+    """What a person said with a record, for the next one who signs."""
+    from harness.verdict.record_format import Approval, Denial, EmergencyOverride
+
+    match record:
+        case EmergencyOverride(reason=reason, incident=incident):
+            return f" for {incident}: {reason}"
+        case Approval(comment=words) | Denial(reason=words) if words:
+            return f": {words}"
+        case _:
+            return ""
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -85,6 +85,7 @@ def show(
     if as_json:
         show_json({"store": where.uri} | _as_json(entry, profiles))
     else:
+        say(f"{where.uri}: {entry.series.profile} {entry.series.phase}")
         _print(entry, profiles)
         for reason in entry.verdict.decided.reasons if entry.verdict else ():
             place = reason.check or reason.gate or "the run"
@@ -134,10 +135,13 @@ def publish(
     newest = where.finish(series, info.run_id, raw, folder)
     if runs.name == RUNS:  # where it took place, it has been PENDING since
         publish_here(runs.parent, raw, info.run_id)
-    say(
-        f"{info.run_id}: in {where.uri}" + ("" if newest else "; it is not the newest there"),
-        "green" if newest else "yellow",
-    )
+    if newest:
+        say(f"{info.run_id}: in {where.uri}", "green")
+    else:
+        say(f"{info.run_id}: in {where.uri}; it is not the newest there", "yellow")
+        say(
+            "  → no deploy goes by it: another run has begun there since, or this one never did; run the gates again"
+        )
     return ExitCode.GO
 
 
@@ -284,7 +288,7 @@ def _profile(name: str, profiles: str) -> "Profile | None":
 def _approvals(entry: "Entry") -> str:
     approvals, denials = _of_kind(entry, "approval"), _of_kind(entry, "denial")
     told = f"{len(approvals)} approval{'' if len(approvals) == 1 else 's'}"
-    return f"{told}, DENIED {len(denials)} times" if denials else told
+    return f"{told}, {len(denials)} DENIAL{'' if len(denials) == 1 else 'S'}" if denials else told
 
 
 def _of_kind(entry: "Entry", kind: str) -> list[str]:

@@ -1,6 +1,7 @@
 """approve and override as people use them: a profile folder, a verdict file, a key, an exit code."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,17 @@ def test_approve_shows_what_it_is_about_and_verify_accepts_it(releases: Releases
     _, out, _ = ask("verify", "-p", "mine", "--image", f"api@{DIGEST}")
     assert "  approved by bob at 20" in out
     assert ": go on" in out
+
+
+def test_approve_shows_what_others_said_of_the_verdict(releases: Releases, ask: Ask) -> None:
+    signed(releases, FAILING)
+    override(ask, CAROL, *WHY)
+    approve(ask, ALICE, "-p", "mine", "--deny", "--reason", "the database is busy")
+    out = approve(ask, BOB, "-p", "mine", "--comment", "go on")[1]
+    assert re.search(r"^  override by carol at \S+Z for INC-7: checkout is down$", out, re.MULTILINE)
+    assert re.search(r"^  denial by alice at \S+Z: the database is busy$", out, re.MULTILINE)
+    out = approve(ask, ALICE, "-p", "mine")[1]
+    assert re.search(r"^  approval by bob at \S+Z: go on$", out, re.MULTILINE)
 
 
 def test_approve_as_json_by_the_file_alone(releases: Releases, ask: Ask) -> None:

@@ -307,7 +307,7 @@ def test_verdicts_list(releases: Releases, share: FolderStore, ask: Answer) -> N
     assert lines[4] == "    unsigned; 0 approvals"
     assert lines[5] == "    OVERRIDE override-1.intoto.json: the decision underneath stays NO_GO"
     assert lines[6].endswith("  superseded")
-    assert lines[8] == "    unsigned; 1 approval, DENIED 1 times"
+    assert lines[8] == "    unsigned; 1 approval, 1 DENIAL"
     _, out, _ = ask("verdicts", "list", "--store", str(share.root), "--image", f"api@{OTHER}", "--json")
     found = json.loads(out)
     assert [run["run_id"] for run in found["runs"]] == [second]
@@ -339,7 +339,10 @@ def test_verdicts_show_and_a_damaged_one(releases: Releases, share: FolderStore,
     (share.root / "mine" / "pre-deploy" / "runs" / run / FILE).write_bytes(b"{")
     code, out, _ = ask("verdicts", "show", run, "--store", str(share.root))
     assert code == 14
-    assert out.startswith(f"  DAMAGED      {run}  at unknown time  newest")
+    assert out.splitlines()[:2] == [
+        f"{share.uri}: mine pre-deploy",
+        f"  DAMAGED      {run}  at unknown time  newest",
+    ]
     code, out, _ = ask("verdicts", "show", run, "--store", str(share.root), "--json")
     assert (code, json.loads(out)["decision"]) == (14, "DAMAGED")
     code, out, _ = ask("verdicts", "list", "--store", str(share.root), "--image", f"api@{OTHER}")
@@ -360,9 +363,9 @@ def test_verdicts_fetch_and_publish(
     code, out, _ = ask("verdicts", "publish", str(own), "--store", str(share.root))
     assert (code, out) == (0, f"{late}: in {share.uri}\n")
     assert verify("--store", str(share.root))["run_id"] == late
-    assert ask("verdicts", "publish", f"to/{run}", "--store", str(share.root))[1].endswith(
-        "it is not the newest there\n"
-    )
+    said, hint = ask("verdicts", "publish", f"to/{run}", "--store", str(share.root))[1].splitlines()
+    assert said.endswith("it is not the newest there")
+    assert hint.startswith("  → no deploy goes by it: another run has begun there since")
     (own / FILE).write_bytes(pending)
     assert ask("verdicts", "publish", str(own), "--store", str(share.root))[0] == 64
 
