@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.frozen import dataclass
 from harness.masking import register
+from harness.plain_files import LARGEST_TEXT, read_plain
 from harness.profile.paths import Path, copied
 
 _PEM = re.compile(
@@ -156,7 +157,7 @@ def _content(path: pathlib.Path) -> str:
         ValueError: there is none.
     """
     try:
-        text = path.read_text(encoding="ascii")
+        text = read_plain(path, LARGEST_TEXT).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no PEM file"
         msg = (

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import ProfileError
 from harness.frozen import dataclass, field
+from harness.plain_files import LARGEST_TEXT, read_plain
 from harness.profile import is_override, paths
 from harness.profile.lines import find_lines
 from harness.profile.problems import near
@@ -235,13 +236,13 @@ def _profiles(place: Path) -> list[Path]:
 
 def _read(path: Path, label: str) -> Source:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain(path, LARGEST_TEXT).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileError(
             f"{path} cannot be read: {error}", hint="a profile is a UTF-8 TOML file"
         ) from error
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ProfileError(f"{path} is no valid TOML: {error}", hint="correct its syntax") from error
     return Source(path, label, values, text)

@@ -22,6 +22,7 @@ from typing import Any
 
 from harness.frozen import dataclass
 from harness.model import Waiver
+from harness.plain_files import LARGEST_TEXT, read_plain
 from harness.profile import paths
 from harness.profile.lines import find_lines
 from harness.profile.problems import Problem, meaning
@@ -81,7 +82,7 @@ def read_waivers(
         return WaiverFile(path, problems=(Problem(path.name, "", text),))
 
     try:
-        text = path.read_bytes().decode()
+        text = read_plain(path, LARGEST_TEXT).decode()
         values = tomllib.loads(text)
     except FileNotFoundError:
         return broken("there is no such file") if must_exist else WaiverFile(path)

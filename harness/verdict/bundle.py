@@ -28,10 +28,10 @@ from typing import BinaryIO, NoReturn
 from harness.errors import VerdictError
 from harness.frozen import dataclass
 from harness.model import Decision, Evidence
+from harness.plain_files import LARGEST, open_plain, pieces, read_plain
 from harness.verdict.envelope import unseal
 from harness.verdict.evidence import evidence_of, run_home
 from harness.verdict.on_file import parse_verdict, read_bytes
-from harness.verdict.plain import LARGEST, open_plain, pieces, read_plain
 from harness.verdict.refusal import Refusal, RefusedError, not_go
 from harness.verdict.statement import Verdict
 from harness.verdict.store import FILE, RECORDS, StoreError, whole_file

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from harness.model import Evidence
-from harness.verdict.plain import open_plain
+from harness.plain_files import open_plain
 from harness.verdict.refusal import Refusal, RefusedError
 from harness.verdict.statement import Verdict
 from harness.verdict.store import RUNS

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.errors import VerdictError
 from harness.model import Phase
+from harness.plain_files import LARGEST, pieces, read_plain
 from harness.verdict import store as folders
 from harness.verdict.evidence import evidence_of
-from harness.verdict.plain import LARGEST, pieces, read_plain
 from harness.verdict.statement import parse
 from harness.verdict.store import FILE, RECORDS, StoreError
 from harness.verdict.stores import Series, missing_run, new_folder, parsed, require_name

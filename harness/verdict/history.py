@@ -6,9 +6,9 @@ from pathlib import Path
 from harness.errors import VerdictError
 from harness.frozen import dataclass
 from harness.model import Decision
+from harness.plain_files import read_plain
 from harness.policy import decide
 from harness.verdict.info import SOURCE
-from harness.verdict.plain import read_plain
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
 from harness.verdict.store import FILE, run_of, runs

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.errors import VerdictError
-from harness.verdict.plain import open_plain, read_plain
+from harness.plain_files import open_plain, read_plain
 from harness.verdict.refusal import Refusal
 from harness.verdict.statement import Verdict, parse
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from harness.errors import VerdictError
 from harness.frozen import dataclass
+from harness.plain_files import read_plain
 from harness.profile.schema import SignerConfig
 from harness.verdict.envelope import PAYLOAD_TYPE, Envelope, SigningKey, Untrusted, seal, unseal
 from harness.verdict.info import CLOCK_SKEW
-from harness.verdict.plain import read_plain
 from harness.verdict.reading import Unreadable, encode, refuse
 from harness.verdict.record_format import About, Record, parse
 from harness.verdict.refusal import Refusal

@@ -19,9 +19,9 @@ from typing import BinaryIO
 
 from harness.errors import GonogoError, VerdictError
 from harness.model import Decision, GateOutcome, Phase
+from harness.plain_files import read_plain
 from harness.verdict.envelope import payload_of
 from harness.verdict.format import EXTENSION
-from harness.verdict.plain import read_plain
 from harness.verdict.statement import parse
 
 FILE = "verdict.intoto.json"

@@ -99,6 +99,8 @@ def test_the_process_environment_is_read_unless_another_is_given(
         ({"a": 'extends = "a"'}, "a", "a.toml:1: .*circle: a.toml → a.toml"),
         ({"a": 'extends = "b"', "b": 'extends = "a"'}, "a", "b.toml:1: .*circle: a.toml → b.toml → a.toml"),
         ({"a": "x = ]"}, "a", "a.toml is no valid TOML: .*line 1"),
+        ({"a": f"x = {'[' * 100_000}"}, "a", "a.toml is no valid TOML: .*recursion"),
+        ({"a": f"x = '{'x' * 5_000_000}'"}, "a", "a.toml cannot be read: .*larger than 4000000 bytes"),
         ({"a": "description = 'ok\udcff'"}, "a", "a.toml cannot be read"),
     ],
 )

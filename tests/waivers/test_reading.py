@@ -1,5 +1,6 @@
 """What a file of waivers may say; whatever else it says is told with its line, and waives nothing."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -176,7 +177,20 @@ def test_bytes_that_are_no_toml(tmp_path: Path, raw: bytes) -> None:
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "waivers.toml").mkdir()
     found = read_waivers(tmp_path / "waivers.toml", days=90, environments=(), now=NOW)
-    assert found.problem == "waivers.toml: cannot be read: Is a directory"
+    assert found.problem == "waivers.toml: cannot be read: it is not a plain file"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "large"])
+def test_what_stands_in_its_place_is_not_waited_for_nor_read_whole(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "waivers.toml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.touch()
+        os.truncate(path, 10 * 1024**3)
+    found = read_waivers(path, days=90, environments=(), now=NOW)
+    wrong = {"pipe": "it is not a plain file", "large": "it is larger than 4000000 bytes"}[kind]
+    assert found.problem == f"waivers.toml: cannot be read: {wrong}"
 
 
 _PIECES = st.sampled_from([*GOOD.splitlines(), *CHECK.splitlines(), *(new for _, new, _ in WRONG)])

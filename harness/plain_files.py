@@ -9,6 +9,8 @@ from pathlib import Path
 
 LARGEST = 64_000_000
 """Bytes of the largest verdict or record that is read."""
+LARGEST_TEXT = 4_000_000
+"""Bytes of the largest file that people write: a profile, waivers, a key."""
 _PIECE = 1 << 20
 
 
