@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from harness.frozen import replace
 from harness.policy import decide
+from harness.selftest.copies import APPROVER, COMMANDER, LASTS, RUNNER, SOON, STRANGER, Copy
 from harness.selftest.fault import Came, Fault
-from harness.selftest.lab import APPROVER, COMMANDER, LASTS, RUNNER, SOON, STRANGER, Copy, Lab
+from harness.selftest.lab import Lab
 from harness.selftest.verdict_faults import Tamper, inconclusive, read, write
 from harness.verdict.override import bypassed, digests
 from harness.verdict.record_format import About, Denial, EmergencyOverride

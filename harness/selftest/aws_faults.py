@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from harness.selftest.aws_double import GROUP, LOGS, RESOURCES, SSM, STS, Answer, answers, denied
 from harness.selftest.code_faults import Arrange
+from harness.selftest.copies import Copy
 from harness.selftest.fault import Fault
-from harness.selftest.lab import Copy
 from harness.selftest.needs import runs
 
 

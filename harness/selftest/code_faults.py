@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from harness.gates.security import SecurityConfig
 from harness.profile import Profile
 from harness.selftest import sample
+from harness.selftest.copies import Copy
 from harness.selftest.fault import Fault
-from harness.selftest.lab import Copy
 from harness.selftest.needs import runs
 from harness.selftest.tools import EMPTY, SILENT, TRUNCATED
 

@@ -7,7 +7,8 @@ from harness.frozen import dataclass
 from harness.profile import Profile
 
 if TYPE_CHECKING:
-    from harness.selftest.lab import Copy, Lab
+    from harness.selftest.copies import Copy
+    from harness.selftest.lab import Lab
 
 GO = "go"
 """What the verifier says of a verdict that it accepts; else it is the code of its refusal."""

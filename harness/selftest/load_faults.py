@@ -8,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from harness.selftest.code_faults import Arrange, plant
+from harness.selftest.copies import Copy
 from harness.selftest.fault import Came, Fault
-from harness.selftest.lab import Copy, Lab
+from harness.selftest.lab import Lab
 from harness.selftest.needs import runs
 from harness.selftest.tools import EMPTY, SILENT, TRUNCATED, write_result
 

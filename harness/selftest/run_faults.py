@@ -7,8 +7,9 @@ from pathlib import Path
 from harness.errors import GonogoError
 from harness.polling import poll
 from harness.selftest.code_faults import Arrange
+from harness.selftest.copies import CARRIER, GOOD, Copy, finish
 from harness.selftest.fault import Came, Fault
-from harness.selftest.lab import CARRIER, GOOD, Copy, Lab, finish
+from harness.selftest.lab import Lab
 
 _FACTS = """
 def test_says_much(check):

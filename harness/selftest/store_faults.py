@@ -7,8 +7,9 @@ from pathlib import Path
 
 from harness.frozen import replace
 from harness.policy import decide
+from harness.selftest.copies import APPROVER, PHASE, SOON, Copy
 from harness.selftest.fault import Came, Fault
-from harness.selftest.lab import APPROVER, PHASE, SOON, Copy, Lab
+from harness.selftest.lab import Lab
 from harness.selftest.verdict_faults import inconclusive, read, sealed
 from harness.verdict.bundle import pack
 from harness.verdict.folder_store import FolderStore

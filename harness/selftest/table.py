@@ -13,8 +13,9 @@ from harness.selftest import (
     store_faults,
     verdict_faults,
 )
+from harness.selftest.copies import CARRIER, Copy
 from harness.selftest.fault import GO, Came, Fault
-from harness.selftest.lab import CARRIER, Copy, Lab
+from harness.selftest.lab import Lab
 
 HEALTHY: Mapping[str, Callable[[Copy], None]] = {
     "unit": lambda _: None,

@@ -1,6 +1,6 @@
 """Stand-ins for the programs that gates start: well-behaved ones, and ones that lie as real ones have.
 
-A copy puts them in a program's place (`harness.selftest.lab.Copy.tools`); the variable `MODE` says what is wrong with
+A copy puts them in a program's place (`harness.selftest.copies.Copy.tools`); the variable `MODE` says what is wrong with
 them. They run in the program's own process and know nothing of the self-test.
 """
 

@@ -10,8 +10,9 @@ from harness.frozen import replace
 from harness.model import Cause, Decision, Outcome, Phase, Subject
 from harness.policy import decide
 from harness.profile.public_key import KeyKind
+from harness.selftest.copies import CARRIER, Copy
 from harness.selftest.fault import GO, Came, Fault
-from harness.selftest.lab import CARRIER, Copy, Lab
+from harness.selftest.lab import Lab
 from harness.verdict.envelope import PAYLOAD_TYPE, payload_of, seal
 from harness.verdict.info import image_check
 from harness.verdict.reading import encode

@@ -33,8 +33,9 @@ from harness.selftest import (
     tools,
     verdict_faults,
 )
+from harness.selftest.copies import finish
 from harness.selftest.fault import GO, Came, Fault, Row
-from harness.selftest.lab import Lab, finish
+from harness.selftest.lab import Lab
 from harness.selftest.runner import in_words, packed, run_all
 from harness.selftest.table import CONTROL, FAULTS, HEALTHY, select
 from harness.selftest.tools import MODE
@@ -316,7 +317,7 @@ def test_the_stand_ins_lie_as_they_are_told_to(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_run_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.selftest.lab._BUDGET", 0.2)
+    monkeypatch.setattr("harness.selftest.copies._BUDGET", 0.2)
     child = subprocess.Popen(
         [sys.executable, "-c", "import signal; signal.pause()"], stdout=subprocess.PIPE, text=True
     )
