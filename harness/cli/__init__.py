@@ -25,6 +25,8 @@ class Command:
     name: str
     target: str
     group: bool = False
+    strict: bool = False
+    """Whether it speaks for a deploy: no option has two values, and what follows a program's name is the program's."""
 
     def load(self) -> Any:  # noqa: ANN401 - a function or a Typer app
         """Import it."""
@@ -37,8 +39,8 @@ COMMANDS: dict[str, Command] = {
     for command in (
         Command("gate", "harness.cli.gate:gate"),
         Command("try", "harness.cli.gate:try_gates"),
-        Command("verify", "harness.cli.verify:verify"),
-        Command("guard", "harness.cli.guard:guard"),
+        Command("verify", "harness.cli.verify:verify", strict=True),
+        Command("guard", "harness.cli.guard:guard", strict=True),
         Command("approve", "harness.cli.approve:approve"),
         Command("override", "harness.cli.override:override"),
         Command("explain", "harness.cli.explain:explain"),

@@ -44,6 +44,10 @@ def guard(
 
     Refused, the exit code is that of `gonogo verify`, and the command is not started.
     """
+    if not command[0]:
+        raise UsageError(
+            "the command to run has no name", hint="write it after --: gonogo guard … -- ./deploy.sh"
+        )
     try:
         verified = ask(
             profile,

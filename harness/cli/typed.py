@@ -1,12 +1,27 @@
 """The command line as typer reads it: every command, every option, help and wrong usage."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 from typer.exceptions import TyperException
 
 from harness.cli import ABOUT, COMMANDS, tell
 from harness.errors import ExitCode, GonogoError
+
+
+class _Strict(TyperCommand):
+    """A command whose options have one value each, but for those that are lists: of two, one would be passed over."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - a class that typer keeps to itself
+        """Read the arguments; an option with two values is wrong usage."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in self.params:
+            once = isinstance(option, TyperOption) and not option.multiple and not option.is_flag
+            if once and given.count(option) > 1:
+                ctx.fail(f"{max(option.opts, key=len)} is given {given.count(option)} times")
+        read: list[str] = super().parse_args(ctx, args)
+        return read
 
 
 def build(*names: str) -> typer.Typer:
@@ -21,12 +36,24 @@ def build(*names: str) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
+    groups: list[typer.Typer] = []
     for command in [COMMANDS[name] for name in names or COMMANDS]:
         if command.group:
-            app.add_typer(command.load(), name=command.name)
+            groups.append(command.load())
+            app.add_typer(groups[-1], name=command.name)
+        elif command.strict:
+            own = {"allow_interspersed_args": False}
+            app.command(command.name, cls=_Strict, context_settings=own)(command.load())
         else:
             app.command(command.name)(command.load())
+    for each in (*app.registered_commands, *(each for group in groups for each in group.registered_commands)):
+        each.help = each.help or _flowing(each.callback.__doc__ if each.callback else "")
     return app
+
+
+def _flowing(text: str | None) -> str:
+    """A docstring as help: paragraphs without the line breaks of the source, which no terminal is as wide as."""
+    return "\n\n".join(" ".join(part.split()) for part in (text or "").split("\n\n"))
 
 
 def _say_version(wanted: bool) -> None:
@@ -59,6 +86,7 @@ def run(named: list[str], given: list[str]) -> int:
             type(error).__name__ == "NoArgsIsHelpError"
         ):  # naming nothing asks for the help, which is printed already
             return ExitCode.USAGE
-        command = " ".join(["gonogo", *named])
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else " ".join(["gonogo", *named])
         return tell(f"{error.format_message()}\n  → see `{command} --help`", ExitCode.USAGE)
     return code if isinstance(code, int) else ExitCode.GO

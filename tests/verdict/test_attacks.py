@@ -18,7 +18,7 @@ from harness.verdict.bundle import pack
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
 from harness.verdict.folder_store import FolderStore
 from harness.verdict.store import FILE, publish
-from release_parts import DIGEST, OTHER, SERIES, Releases
+from release_parts import COMMIT, DIGEST, OTHER, SERIES, Releases
 from signing_parts import Signer
 
 PEOPLE = f"""
@@ -53,9 +53,9 @@ def share(tmp_path: Path) -> FolderStore:
 def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
     """Asks `gonogo verify`; the exit code, and the code of the reason."""
 
-    def answer(*arguments: str, digest: str = DIGEST) -> tuple[int, str]:
+    def answer(*arguments: str, digest: str = DIGEST, profile: str = "mine") -> tuple[int, str]:
         with pytest.raises(SystemExit) as leaving:
-            gonogo(["verify", "-p", "mine", "--image", f"api@{digest}", "--json", *arguments])
+            gonogo(["verify", "-p", profile, "--image", f"api@{digest}", "--json", *arguments])
         assert isinstance(leaving.value.code, int)
         return leaving.value.code, json.loads(capsys.readouterr().out)["code"]
 
@@ -332,7 +332,7 @@ def test_a_go_of_other_bytes_or_of_another_environment(
         (releases.root / "profiles" / "mine.toml").read_text()
     )
     shutil.copytree(releases.root / "reports" / "mine", releases.root / "reports" / "other")
-    assert ask("-p", "other") == (14, "environment")
+    assert ask(profile="other") == (14, "environment")
 
 
 @pytest.mark.parametrize(
@@ -353,6 +353,51 @@ def test_no_variable_loosens_what_is_verified(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert ask() == (13, "approval_missing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--source", COMMIT, "--source", "d" * 40, "--", "true"], "--source is given 2 times"),
+        (["--source", "d" * 40, "--source", COMMIT, "--", "true"], "--source is given 2 times"),
+        (["--profile", "mine", "--", "true"], "--profile is given 2 times"),
+        (["--verdict", "a", "--verdict", "b", "--", "true"], "--verdict is given 2 times"),
+        (["--", ""], "the command to run has no name"),
+        (["--"], "Missing argument"),
+    ],
+)
+def test_what_is_asked_in_two_ways_is_not_asked(
+    releases: Releases, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    releases.write_profile()
+    releases.run()
+    for command in ("guard", "verify"):
+        given = arguments if command == "guard" else arguments[: arguments.index("--")]
+        if given:
+            with pytest.raises(SystemExit) as leaving:
+                gonogo([command, "-p", "mine", "--image", f"api@{DIGEST}", *given])
+            assert leaving.value.code == 64
+            assert says in capsys.readouterr().err
+
+
+def test_what_follows_a_programs_name_is_the_programs(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without ``--`` as well: guard must not verify what its command deploys elsewhere, or take its options as leave."""
+    releases.write_profile()
+    releases.run("unit.tests.all_pass")
+    monkeypatch.setattr(os, "execvp", pytest.fail)
+    asked = ["guard", "-p", "mine", "--image", f"api@{DIGEST}"]
+    with pytest.raises(SystemExit) as leaving:
+        gonogo([*asked, "deploy", "--accept-override", "-p", "other", "--image", f"api@{OTHER}"])
+    assert leaving.value.code == 10
+    became: list[str] = []
+    monkeypatch.setattr(os, "execvp", lambda _, command: became.extend(command))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    releases.run()
+    with pytest.raises(SystemExit):
+        gonogo([*asked, "deploy", "-p", "other", "--", "-x"])
+    assert became == ["deploy", "-p", "other", "--", "-x"]
 
 
 def test_a_profile_without_keys_does_not_take_a_verdict_of_one_that_has(releases: Releases, ask: Ask) -> None:
