@@ -167,13 +167,22 @@ def parse_quantity(text: str) -> Quantity:
     return Quantity(Fraction(match["number"]) * factor, unit)
 
 
+CENTURY = 36525 * 86400
+"""The longest length of time, in seconds."""
+
+
 def parse_duration(text: str) -> float:
-    """Read a length of time such as ``5m`` in seconds; anything that is no time is a `ThresholdError`."""
+    """Read a length of time such as ``5m`` in seconds; what is no time, or more than a century, is a `ThresholdError`.
+
+    Beyond a century a moment that much later has no date that can be written.
+    """
     quantity = parse_quantity(text)
     if quantity.unit is not Unit.SECONDS:
         raise ThresholdError(
             f"{text!r} is not a length of time", hint="write it with a unit: 500ms, 30s, 5m, 24h, 7d"
         )
+    if quantity.value > CENTURY:
+        raise ThresholdError(f"{text!r} is longer than a century", hint="write what is meant, such as 365d")
     return float(quantity.value)
 
 

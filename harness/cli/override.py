@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.asked import answered, override_json, say, show_json
+from harness.cli.options import AsJson, Profiles, Store
 from harness.cli.record import (
     As,
     OnFile,
@@ -20,8 +22,7 @@ from harness.cli.record import (
     one_signer,
     show,
 )
-from harness.cli.verify import AsJson, Profiles, Store, override_json, print_refusal, say, show_json
-from harness.errors import ExitCode, GonogoError, ThresholdError, UsageError, VerdictError
+from harness.errors import ExitCode, ThresholdError, UsageError
 from harness.masking import mask
 
 
@@ -50,15 +51,13 @@ def override(
     The decision stays what it is: `gonogo verify` answers 15, and 0 only with --accept-override; where the profile
     demands approval, it is still demanded, of somebody else.
     """
-    try:
+
+    def record() -> int:
         why, what = _said("reason", reason), _said("incident", incident)
         with on_file(profile, verdict, phase, profiles, store) as file:
             return _override(file, name, sign_with, (why, what, _lasts(expires, file)), yes, as_json)
-    except GonogoError as error:
-        if not as_json and not isinstance(error, VerdictError):
-            raise
-        print_refusal(error, as_json=as_json)
-        return error.exit_code
+
+    return answered(record, as_json=as_json)
 
 
 def _said(option: str, text: str) -> str:
@@ -81,7 +80,7 @@ def _lasts(text: str, file: OnFile) -> timedelta:
         seconds = parse_duration(text)
     except ThresholdError as error:
         raise UsageError(f"--expires {error.message}", hint=error.hint) from None
-    if not 0 < seconds <= longest:
+    if not timedelta(0) < timedelta(seconds=seconds) <= timedelta(seconds=longest):
         raise UsageError(
             f"--expires {text}: profile {file.profile.name!r} allows an override of {write_duration(longest)} at most",
             hint=f"--expires {write_duration(longest)}, or less",

@@ -257,7 +257,7 @@ class SigningConfig(Section):
 class PolicyConfig(Section):
     """``[policy]``: the rules a verdict is decided and accepted by."""
 
-    max_age: Duration = 86400.0
+    max_age: Duration = Field(default=86400.0, ge=0.001)
     """How long a verdict may be used."""
     max_flaky: int = Field(default=0, ge=0)
     """How many checks may need more than one try."""

@@ -68,6 +68,10 @@ def test_durations() -> None:
         parse_duration("5")
     with pytest.raises(ThresholdError, match="not a length of time"):
         parse_duration("5%")
+    assert parse_duration("36525d") == 36525 * 86400
+    for text in ("36525.1d", "99999999999d"):
+        with pytest.raises(ThresholdError, match="longer than a century"):
+            parse_duration(text)
 
 
 def test_windows_are_exact_and_never_empty() -> None:

@@ -324,6 +324,10 @@ def test_who_overrode_may_not_approve(releases: Releases, ask: Ask) -> None:
     [
         ({"--expires": "5h"}, "allows an override of 4h at most"),
         ({"--expires": "0s"}, "allows an override of 4h at most"),
+        ({"--expires": "0.0001ms"}, "allows an override of 4h at most"),
+        ({"--expires": "-1h"}, "--expires '-1h' is not"),
+        ({"--expires": "nan h"}, "--expires 'nan h' is not"),
+        ({"--expires": "9999999999d"}, "is longer than a century"),
         ({"--expires": "soon"}, "--expires 'soon' is not"),
         ({"--reason": " "}, "--reason is empty"),
         ({"--incident": "x" * 2001}, "--incident is longer than"),

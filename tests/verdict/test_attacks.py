@@ -13,6 +13,7 @@ import pytest
 
 from approval_parts import ALICE, BOB, CAROL, CI, STRANGER
 from harness.cli import main as gonogo
+from harness.errors import ProfileError
 from harness.verdict import stores
 from harness.verdict.bundle import pack
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
@@ -398,6 +399,23 @@ def test_what_follows_a_programs_name_is_the_programs(
     with pytest.raises(SystemExit):
         gonogo([*asked, "deploy", "-p", "other", "--", "-x"])
     assert became == ["deploy", "-p", "other", "--", "-x"]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "says"),
+    [
+        ("policy.max_age", "99999999999d", "longer than a century"),
+        ("policy.max_age", "0.0001ms", "0.001"),
+        ("approval.wait", "99999999999d", "longer than a century"),
+        ("approval.max_age", "99999999999d", "longer than a century"),
+        ("override.max", "99999999999d", "longer than a century"),
+    ],
+)
+def test_a_length_of_time_ends_at_a_date(releases: Releases, key: str, text: str, says: str) -> None:
+    table, _, name = key.partition(".")
+    releases.write_profile(f'[{table}]\n{name} = "{text}"\n')
+    with pytest.raises(ProfileError, match=f"{key}: .*{says}"):
+        _ = releases.profile
 
 
 def test_a_profile_without_keys_does_not_take_a_verdict_of_one_that_has(releases: Releases, ask: Ask) -> None:
