@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harness.cli.verify import load
+from harness.cli.asked import load
 from harness.gates import plan
 from harness.model import CheckResult, Evidence, GateRun, Outcome, Phase, Record, SessionEnd, Subject
 from harness.policy import decide

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.asked import answered, say, show_json
+from harness.cli.options import AsJson, Profiles, Store
 from harness.cli.record import (
     As,
     OnFile,
@@ -20,8 +22,7 @@ from harness.cli.record import (
     one_signer,
     show,
 )
-from harness.cli.verify import AsJson, Profiles, Store, print_refusal, say, show_json
-from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
+from harness.errors import ExitCode, UsageError, VerdictError
 from harness.masking import mask
 
 if TYPE_CHECKING:
@@ -51,16 +52,14 @@ def approve(
     What is approved is shown first. Only approvers of the profile may, never who started the run; a verdict that is not
     GO can be approved only where an emergency override of it exists.
     """
-    try:
+
+    def record() -> int:
         _check_options(deny=deny, reason=reason, comment=comment)
         text = mask(reason or comment)
         with on_file(profile, verdict, phase, profiles, store) as file:
             return _approve(file, name, sign_with, deny=deny, text=text, yes=yes, as_json=as_json)
-    except GonogoError as error:
-        if not as_json and not isinstance(error, VerdictError):
-            raise
-        print_refusal(error, as_json=as_json)
-        return error.exit_code
+
+    return answered(record, as_json=as_json)
 
 
 def _check_options(*, deny: bool, reason: str, comment: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -37,7 +37,8 @@ def answer(
     Raises:
         GonogoError: asked wrongly.
     """
-    try:
+
+    def verify() -> int:
         verified = ask(
             profile,
             image,
@@ -50,16 +51,28 @@ def answer(
             store=store,
             run=run,
         )
+        if as_json:
+            show_json(_accepted(verified))
+        else:
+            print_accepted(verified)
+        return ExitCode.GO
+
+    return answered(verify, as_json=as_json)
+
+
+def answered(command: Callable[[], int], *, as_json: bool) -> int:
+    """The exit code of a command about a verdict; why it is refused is told, as JSON where that was asked for.
+
+    Raises:
+        GonogoError: asked wrongly.
+    """
+    try:
+        return command()
     except GonogoError as error:
         if not as_json and not isinstance(error, VerdictError):
             raise
         print_refusal(error, as_json=as_json)
         return error.exit_code
-    if as_json:
-        show_json(_accepted(verified))
-    else:
-        print_accepted(verified)
-    return ExitCode.GO
 
 
 def ask(

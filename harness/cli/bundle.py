@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.verify import AsJson, File, PhaseName, Profiles, load, read_phase, say, show_json, stored
+from harness.cli.asked import load, read_phase, say, show_json, stored
+from harness.cli.options import AsJson, File, PhaseName, Profiles
 from harness.errors import ExitCode, UsageError
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.verify import AsJson, PhaseName, Profiles, load, read_phase, say, show_json, stored
+from harness.cli.asked import load, read_phase, say, show_json, stored
+from harness.cli.options import AsJson, PhaseName, Profiles
 from harness.errors import ExitCode, UsageError
 from harness.frozen import dataclass
 

@@ -7,7 +7,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from harness.cli.verify import (
+from harness.cli.asked import ask, print_accepted, print_refusal
+from harness.cli.options import (
     AcceptOverride,
     File,
     Images,
@@ -18,9 +19,6 @@ from harness.cli.verify import (
     RunId,
     Source,
     Store,
-    ask,
-    print_accepted,
-    print_refusal,
 )
 from harness.errors import UsageError, VerdictError
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.asked import say
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def new(
         raise UsageError(f"{public} exists already", hint="choose another name, or move it away")
     _write(secret, private_pem(private, passphrase), 0o600)
     _write(public, key.pem.encode(), 0o644)
-    _say(f"{secret}: the private key{', encrypted' if passphrase else ''}; keep it out of the repository")
-    _say(f"{public}: the public key, for the profile")
+    say(f"{secret}: the private key{', encrypted' if passphrase else ''}; keep it out of the repository")
+    say(f"{public}: the public key, for the profile")
     _show(key, name, str(public))
 
 
@@ -92,7 +93,7 @@ def export(
         print(pem, end="")  # noqa: T201
         return
     _write(out, pem.encode(), 0o644)
-    _say(f"{out}: the public key, for the profile")
+    say(f"{out}: the public key, for the profile")
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -113,14 +114,10 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 def _show(key: "KeyText", name: str, where: str) -> None:
     from harness.profile.sources import DEFAULT_FOLDER
 
-    _say(f"{key.kind} {key.keyid}")
-    _say("")
-    _say("[policy.signing]")
+    say(f"{key.kind} {key.keyid}")
+    say("")
+    say("[policy.signing]")
     note = ""
     if where != key.text:
         where, note = os.path.relpath(where, DEFAULT_FOLDER), " # by its path from the profile's folder"
-    _say(f'signers = [{{ name = "{name}", key = "{where}" }}]{note}')
-
-
-def _say(text: str) -> None:
-    print(text)  # noqa: T201
+    say(f'signers = [{{ name = "{name}", key = "{where}" }}]{note}')

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.verify import load, print_verdict, read_phase, say
+from harness.cli.asked import load, print_verdict, read_phase, say
 from harness.errors import UsageError
 from harness.frozen import dataclass
 

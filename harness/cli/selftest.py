@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.verify import Profiles
+from harness.cli.asked import say, show_json
+from harness.cli.options import Profiles
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def selftest(
     rows = _run(profile, profiles, chosen, jobs)
     seconds = time.monotonic() - started
     if as_json:
-        print(json.dumps(_as_json(profile, rows, seconds), indent=1))  # noqa: T201 - what --json asks for
+        show_json(_as_json(profile, rows, seconds))
     else:
         _show(rows, seconds)
     return ExitCode.GO if _ok(rows) else ExitCode.ERROR
@@ -79,7 +80,7 @@ def _run(profile: str, profiles: str, chosen: "Sequence[Fault]", jobs: int) -> "
         told += 1
         if not row.skipped:
             line = f"[{told}/{len(chosen)}] {_mark(row)} {row.fault.name}: {row.came} ({row.seconds:.1f} s)"
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - progress
+            say(line, to_stderr=True)
 
     with tempfile.TemporaryDirectory(prefix="gonogo-selftest-", ignore_cleanup_errors=True) as folder:
         return run_all(Lab(loaded, Path(folder)), chosen, tell=tell, width=jobs)
@@ -101,7 +102,7 @@ def _show_list(chosen: "Sequence[Fault]", *, as_json: bool) -> None:
         return
     width = max(len(fault.name) for fault in chosen)
     for fault in chosen:
-        print(f"{fault.name:<{width}}  {fault.title} ({fault.where})")  # noqa: T201
+        say(f"{fault.name:<{width}}  {fault.title} ({fault.where})")
 
 
 def _show(rows: "Sequence[Row]", seconds: float) -> None:

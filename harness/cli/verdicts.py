@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.verify import AsJson, Profiles, Store, load, read_images, read_phase, say, show_json
+from harness.cli.asked import load, read_images, read_phase, say, show_json
+from harness.cli.options import AsJson, Profiles, Store
 from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
 
 if TYPE_CHECKING:

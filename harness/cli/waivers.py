@@ -1,6 +1,5 @@
 """``gonogo waivers``: which exceptions there are, what is wrong with them, and which need somebody's attention."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.verify import Profiles, say
+from harness.cli.asked import say, show_json
+from harness.cli.options import Profiles
 from harness.errors import ExitCode
 from harness.model import ExpectedCheck, Phase, Waiver
 from harness.profile import Profile
@@ -38,7 +38,7 @@ def check(profiles: Profiles = "profiles", as_json: _Json = False) -> int:
     problems = [str(problem) for file in files for problem in file.problems]
     notes = [note for waiver in _waivers(files) for note in _notes(waiver, known, now)]
     if as_json:
-        _print({"files": [str(file.path) for file in files], "problems": problems, "notes": notes})
+        show_json({"files": [str(file.path) for file in files], "problems": problems, "notes": notes})
         return ExitCode.USAGE if problems else ExitCode.GO
     for file in files:
         there = f"{len(file.waivers)} waivers" if file.path.is_file() else "there is none"
@@ -63,7 +63,7 @@ def list_waivers(profile: _Name = "", profiles: Profiles = "profiles", as_json: 
     found = [each for each in _waivers(files) if profile in ("", *each.environments)]
     found.sort(key=lambda each: (each.expires, each.id))
     if as_json:
-        _print({"waivers": [_as_json(each, now) for each in found]})
+        show_json({"waivers": [_as_json(each, now) for each in found]})
         return ExitCode.GO
     for each in found:
         what = each.check or f"{each.finding}{f' in {each.path}' if each.path else ''}"
@@ -77,7 +77,7 @@ def list_waivers(profile: _Name = "", profiles: Profiles = "profiles", as_json: 
 
 def _profiles(folder: str, name: str = "") -> dict[str, Profile]:
     """The profiles by name; with a name, this one only."""
-    from harness.cli.verify import load
+    from harness.cli.asked import load
     from harness.profile.sources import available, own_folder
 
     names = [name] if name else list(available(own_folder(folder)))
@@ -134,10 +134,6 @@ def _as_json(waiver: Waiver, now: datetime) -> dict[str, Any]:
     from harness.codec import dump
 
     return {**dump(waiver), "over": is_over(waiver, now)}
-
-
-def _print(content: dict[str, Any]) -> None:
-    print(json.dumps(content, indent=1, ensure_ascii=False))  # noqa: T201
 
 
 def _time(moment: datetime) -> str:

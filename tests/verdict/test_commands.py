@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.cli import main as gonogo
-from harness.cli.verify import load, read_images, say
+from harness.cli.asked import load, read_images, say
 from harness.errors import UsageError
 from harness.gates import plan
 from harness.model import (
