@@ -112,7 +112,8 @@ def _show(rows: "Sequence[Row]", seconds: float) -> None:
     console = Console(width=None if sys.stdout.isatty() else 180, highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("", "fault", "what is broken", "where", "must be", "came to", "s"):
-        table.add_column(name, justify="right" if name == "s" else "left", overflow="fold")
+        whole = name == "fault"  # it is what --fault takes
+        table.add_column(name, justify="right" if name == "s" else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         colour = "dim" if row.skipped else "green" if row.caught else "bold red"
         fault, came = row.fault, f"not tried: {row.skipped}" if row.skipped else row.came

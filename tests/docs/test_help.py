@@ -1,5 +1,6 @@
 """What the command line says of itself."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -45,3 +46,17 @@ def test_wrong_usage_names_the_help_of_the_command_itself(
 ) -> None:
     assert typed.run(given[:1], given) == ExitCode.USAGE
     assert f"see `{see}`" in capsys.readouterr().err
+
+
+def test_the_selftest_cuts_no_name_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.cli.selftest import _show
+    from harness.selftest.fault import Row
+    from harness.selftest.table import FAULTS
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    _show([Row(fault, "ERROR, refused: error", True, 1.0) for fault in FAULTS.values()], 1.0)
+    words = set(capsys.readouterr().out.split())
+    assert set(FAULTS) <= words, "they are what --fault takes"
