@@ -22,6 +22,7 @@ from harness.gate_request import Request, Run, validate
 from harness.gates import ALWAYS, plan, tables
 from harness.gates.context import GateContext
 from harness.model import Decided, Decision, Record
+from harness.plain_files import is_folder
 from harness.profile.digest import policy_digest, policy_document
 from harness.profile.loader import bind
 from harness.report import render_all
@@ -67,7 +68,7 @@ def _guarded(run: Run) -> int:
     try:
         return _execute(run)
     except GonogoError as error:
-        if run.home.is_dir() and run.folder.is_dir():
+        if is_folder(run.folder):
             ledger.append(run.folder / ledger.NAME, "aborted", reason=error.message)
         print(f"gonogo: {error}", file=sys.stderr)  # noqa: T201
         return ExitCode.ERROR if error.exit_code is ExitCode.GO else error.exit_code
@@ -160,13 +161,19 @@ def _begin(run: Run) -> None:
     """From here on nothing reads as GO until this run's own verdict does; also where beginning itself fails."""
     newest = run.home / store.FILE
     try:
-        info = _info(run)
-        run.folder.mkdir(parents=True, exist_ok=True)
-        if not run.request.trial:
-            begin(run.home, run.series, run.run_id, encode(placeholder(info)), run.store)
-    except BaseException:
-        newest.unlink(missing_ok=True)
-        raise
+        try:
+            info = _info(run)
+            run.folder.mkdir(parents=True, exist_ok=True)
+            if not run.request.trial:
+                begin(run.home, run.series, run.run_id, encode(placeholder(info)), run.store)
+        except BaseException:
+            newest.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise store.StoreError(
+            f"{run.home}: the run cannot begin there: {error.strerror}",
+            hint="make the folder writable, or set reports.path to another; a verdict that lies there is an earlier run's",
+        ) from error
     _open_ledger(run)
 
 
@@ -243,7 +250,7 @@ def _gates(run: Run, view: LiveView) -> tuple[Decided, Record, RunInfo]:
 
 def _info(run: Run) -> RunInfo:
     app = (run.root / run.profile.app.path).resolve()
-    if not app.is_dir():
+    if not is_folder(app):
         raise UsageError(
             f"app.path: {app} is not a folder", hint="set app.path to the application's repository"
         )

@@ -15,6 +15,7 @@ from harness.gates import ALWAYS, GATES, plan, tables
 from harness.gates.integration import IntegrationConfig
 from harness.gates.promotion import PromotionConfig
 from harness.model import ExpectedCheck, ExpectedGate, Phase
+from harness.plain_files import is_folder
 from harness.profile import Profile
 from harness.profile.loader import bind, load_profile
 from harness.profile.sources import own_folder
@@ -235,7 +236,7 @@ def _check_stand_in(request: Request) -> None:
 
 def _check_app(profile: Profile) -> None:
     app = Path(bind(profile, tables(), os.environ).app.path)
-    if not app.is_dir():
+    if not is_folder(app):
         raise UsageError(
             f"app.path: {app.resolve()} is not a folder", hint="set app.path to the application's repository"
         )

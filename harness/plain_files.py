@@ -61,5 +61,21 @@ def pieces(path: Path, most: int) -> Iterator[bytes]:
             yield piece
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file; what cannot be the name of one (too long, say), or cannot be looked at, names none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; what cannot be the name of one, or cannot be looked at, names none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _too_large(path: Path, most: int) -> OSError:
     return OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))

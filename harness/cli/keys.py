@@ -34,7 +34,7 @@ def new(
 
     if kind not in list(KeyKind):
         raise UsageError(f"--type {kind}: there is no such type", hint=f"one of {', '.join(KeyKind)}")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name, re.ASCII):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}", name, re.ASCII):
         raise UsageError(
             f"{name!r} is not a name", hint="letters, digits and . _ @ -; --out names the folder"
         )

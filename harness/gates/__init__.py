@@ -5,6 +5,7 @@ Adding a gate is a file here with its row, and a folder of the same name in ``su
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,9 @@ def resolve(target: str) -> Any:  # noqa: ANN401 - what it is, the row's reader 
     return getattr(import_module(module), name)
 
 
+@cache
 def tables() -> Tables:
-    """What a profile may hold: every gate's table and every kind of resource."""
+    """What a profile may hold: every gate's table and every kind of resource. Made once: the classes of profiles rest on it."""
     return Tables({gate.name: gate.config_type() for gate in GATES.values()}, resource_types())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import ProfileError
 from harness.frozen import dataclass, field
-from harness.plain_files import LARGEST_TEXT, read_plain
+from harness.plain_files import LARGEST_TEXT, is_file, is_folder, read_plain
 from harness.profile import is_override, paths
 from harness.profile.lines import find_lines
 from harness.profile.problems import near
@@ -142,7 +142,7 @@ def own_folder(text: str) -> Path:
         ProfileError: there is no such folder, so that the shipped profiles would silently take its place.
     """
     folder = Path(text)
-    if text != DEFAULT_FOLDER and not folder.is_dir():
+    if text != DEFAULT_FOLDER and not is_folder(folder):
         raise ProfileError(
             f"--profiles {text}: there is no such folder", hint="name the folder of your own profiles"
         )
@@ -195,11 +195,11 @@ def chain(name: str, folder: Path) -> list[Source]:
 def _start(name: str, places: tuple[Path, ...]) -> Path:
     if name.endswith(".toml"):
         path = Path(name)
-        if not path.is_file():
+        if not is_file(path):
             raise ProfileError(f"there is no profile file {name}", hint="give a name, or the path of a file")
         return path
     for place in places:
-        if (path := place / f"{name}.toml").is_file() and path.parent == place:
+        if is_file(path := place / f"{name}.toml") and path.parent == place:
             return path
     raise ProfileError(f"there is no profile {name!r}", hint=near(name, _names(places), what="there are"))
 
@@ -207,7 +207,7 @@ def _start(name: str, places: tuple[Path, ...]) -> Path:
 def _parent(name: str, source: Source, found: list[Source], places: tuple[Path, ...]) -> Path:
     used = {item.path.resolve() for item in found}
     candidates = [
-        path for place in places if (path := place / f"{name}.toml").is_file() and path.parent == place
+        path for place in places if is_file(path := place / f"{name}.toml") and path.parent == place
     ]
     if not candidates:
         raise ProfileError(

@@ -14,7 +14,7 @@ from harness.model import Phase
 from harness.profile import Profile, Tables
 from harness.profile.loader import bind, load_profile, rebuild
 from harness.profile.problems import InvalidProfileError
-from harness.profile.sources import Tree, available
+from harness.profile.sources import Tree, available, own_folder
 
 Load = Callable[..., Profile]
 Write = Callable[[str, str], Path]
@@ -262,3 +262,20 @@ def test_asking_for_a_gate_as_another_kind_is_an_error(load: Load) -> None:
 def test_resources_are_found_by_their_kind(load: Load, tables: Tables) -> None:
     kind = tables.resources["rds.instances"]
     assert [item.id for item in load("prod").of(kind)] == ["rds-prod"]
+
+
+TOO_LONG = "9" * 300
+"""More than any file may be called."""
+
+
+def test_a_name_that_no_file_can_have_is_that_of_no_profile(
+    write: Write, load: Load, tmp_path: Path, tables: Tables
+) -> None:
+    write("child", f'extends = "{TOO_LONG}"')
+    with pytest.raises(ProfileError, match=r"child.toml:1: extends '9+', which does not exist"):
+        load("child")
+    for name in (TOO_LONG, f"{TOO_LONG}.toml", "a\x00b", "a\x00b.toml"):
+        with pytest.raises(ProfileError, match="there is no profile"):
+            load_profile(name, tables, folder=tmp_path, environ={})
+    with pytest.raises(ProfileError, match="there is no such folder"):
+        own_folder(TOO_LONG)

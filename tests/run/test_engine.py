@@ -239,6 +239,15 @@ def test_json_is_all_that_stdout_has(repo: Repo) -> None:
     assert Path(answer["files"]["verdict"]).is_file()
 
 
+@pytest.mark.parametrize("place", ["9" * 300, "a-file", "no/\N{SNOWMAN}" * 90])
+def test_a_run_does_not_begin_where_it_cannot_write(repo: Repo, place: str) -> None:
+    (repo.root / "a-file").write_text("")
+    done = repo.gate("--set", f'reports.path="{place}"')
+    assert done.returncode == 12
+    assert "the run cannot begin there: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_killed_run_leaves_a_pending_verdict_over_yesterdays_go(repo: Repo) -> None:
     assert repo.gate().returncode == 0
     repo.suite(GOOD, "def test_waits():\n    open('up', 'w').close()\n    import time; time.sleep(60)\n")
