@@ -1,6 +1,5 @@
 """Values from outside the files: ``--set gates.unit.coverage=">= 90%"`` and ``GONOGO_AWS__REGION=…``."""
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.errors import ProfileError
@@ -9,6 +8,7 @@ from harness.profile.paths import Path, dotted, parse_path
 from harness.profile.problems import Problem, meaning, near
 from harness.profile.schema import Section
 from harness.profile.sources import Tree
+from harness.profile.toml import read_toml
 
 OPTION = "--set"
 PREFIX = "GONOGO_"
@@ -77,8 +77,8 @@ def without_overrides(environ: Mapping[str, str]) -> dict[str, str]:
 def read_value(text: str, node: Node) -> object:
     """A value as TOML; what is no TOML, or not text where the key holds text, is taken as the text it is."""
     try:
-        values = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        values = read_toml(f"value = {text}")
+    except ValueError:
         return text
     value = values.get("value")
     if len(values) != 1 or (node.text and node.kind == "value" and not isinstance(value, str)):

@@ -1,6 +1,5 @@
 """The files of a profile: where they are looked for, what extends what, and how they are laid over each other."""
 
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from harness.plain_files import LARGEST_TEXT, is_file, is_folder, read_plain
 from harness.profile import is_override, paths
 from harness.profile.lines import find_lines
 from harness.profile.problems import near
+from harness.profile.toml import read_toml
 from harness.resources import shipped
 
 Origin = Callable[[paths.Path], str]
@@ -242,7 +242,7 @@ def _read(path: Path, label: str) -> Source:
             f"{path} cannot be read: {error}", hint="a profile is a UTF-8 TOML file"
         ) from error
     try:
-        values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        values = read_toml(text)
+    except ValueError as error:
         raise ProfileError(f"{path} is no valid TOML: {error}", hint="correct its syntax") from error
     return Source(path, label, values, text)

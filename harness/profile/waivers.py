@@ -14,7 +14,6 @@ One table a waiver::
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,6 +25,7 @@ from harness.plain_files import LARGEST_TEXT, read_plain
 from harness.profile import paths
 from harness.profile.lines import find_lines
 from harness.profile.problems import Problem, meaning
+from harness.profile.toml import read_toml
 from harness.waivers import ANY, SECRET_RULES, SUBJECT
 
 MIN_REASON = 10
@@ -83,12 +83,12 @@ def read_waivers(
 
     try:
         text = read_plain(path, LARGEST_TEXT).decode()
-        values = tomllib.loads(text)
+        values = read_toml(text)
     except FileNotFoundError:
         return broken("there is no such file") if must_exist else WaiverFile(path)
     except OSError as error:
         return broken(f"cannot be read: {error.strerror}")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return broken(f"is no valid TOML: {str(error)[:200] or type(error).__name__}")
     found = _Reader(path.name, find_lines(text.replace("\r\n", "\n")), days, tuple(environments), now)
     waivers = found.read(values)

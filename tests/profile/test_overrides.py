@@ -86,6 +86,12 @@ def test_a_variable_overrides_the_key_it_names(
     assert list(load("staging", environ={name: text}).overrides()) == [key]
 
 
+@pytest.mark.parametrize("text", ["9" * 5000, "0x" + "f" * 5000, "[" * 5000])
+def test_a_value_that_no_file_could_hold_is_a_text_of_the_wrong_kind(load: Load, text: str) -> None:
+    with pytest.raises(InvalidProfileError, match=r"policy\.waiver_days: must be a whole number"):
+        load("staging", f"policy.waiver_days={text}")
+
+
 def test_a_file_is_no_variable_whatever_it_is_called(write: Write, load: Load) -> None:
     write("gonogo_app", 'extends = "GONOGO_BASE"\n[aws]\nregion = "eu-west-1"\n')
     write("GONOGO_BASE", 'description = "ours"\n')

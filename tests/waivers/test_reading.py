@@ -164,7 +164,15 @@ def test_more_problems_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"\xff\xfe", b"waivers = [" * 20000, b"x = " + b"9" * 5000, b"[[waivers]]\nid = "]
+    "raw",
+    [
+        b"\xff\xfe",
+        b"waivers = [" * 20000,
+        b"x = " + b"9" * 5000,
+        b"[[waivers]]\nid = 0x" + b"f" * 5000,
+        b'[[waivers]]\nid = "a\\u0000"',
+        b"[[waivers]]\nid = ",
+    ],
 )
 def test_bytes_that_are_no_toml(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "waivers.toml"
