@@ -18,6 +18,7 @@ from harness.model import ExpectedCheck, ExpectedGate, Phase
 from harness.plain_files import is_folder
 from harness.profile import Profile
 from harness.profile.loader import bind, load_profile
+from harness.profile.overrides import without_overrides
 from harness.profile.sources import own_folder
 from harness.verdict import store
 from harness.verdict.info import image_check
@@ -205,7 +206,7 @@ def _others(profile: Profile, profiles: str, key: str, names: Iterable[str]) -> 
             hint="name another environment's profile",
         )
     folder = own_folder(profiles)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GONOGO_")}
+    environ = without_overrides(os.environ)
     return tuple(load_profile(name, tables(), folder=folder, environ=environ) for name in names)
 
 

@@ -220,11 +220,12 @@ def _digest(profile: Profile) -> str:
     return asked.policy_digest
 
 
+@pytest.mark.parametrize("name", ["GONOGO_GATES__UNIT__COVERAGE", "gonogo_gates__unit__coverage"])
 def test_variables_that_override_this_run_do_not_override_the_other(
-    after: Next, monkeypatch: pytest.MonkeyPatch
+    after: Next, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     before = after.context().predecessors
-    monkeypatch.setenv("GONOGO_GATES__UNIT__COVERAGE", ">= 1%")
+    monkeypatch.setenv(name, ">= 1%")
     assert [_digest(each) for each in after.context().predecessors] == [_digest(each) for each in before]
 
 
