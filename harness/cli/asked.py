@@ -278,10 +278,17 @@ def _accepted(verified: "Verified") -> dict[str, Any]:
 
 
 def _refused(error: GonogoError, code: str) -> dict[str, Any]:
+    from harness.verdict.approval import WaitingError
     from harness.verdict.override import OverriddenError
     from harness.verdict.refusal import RefusedError
 
     known = error.verdict if isinstance(error, RefusedError) else None
+    more: dict[str, Any] = {}
+    if isinstance(error, OverriddenError):
+        more["override"] = override_json(error.override, error.expires)
+    if isinstance(error, WaitingError) and (waits := error.waits):
+        until = {"not_before": _time(waits.not_before)}
+        more["waits"] = until | {"approvals": waits.approvals, "required": waits.required}
     return {
         "ok": False,
         "code": code,
@@ -290,12 +297,7 @@ def _refused(error: GonogoError, code: str) -> dict[str, Any]:
         "run_id": known.info.run_id if known else None,
         "reason": error.message,
         "hint": error.hint,
-        **(
-            {"override": override_json(error.override, error.expires)}
-            if isinstance(error, OverriddenError)
-            else {}
-        ),
-    }
+    } | more
 
 
 def override_json(override: "EmergencyOverride", expires: datetime) -> dict[str, Any]:

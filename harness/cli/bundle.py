@@ -1,12 +1,14 @@
 """``gonogo bundle``: a verdict with its records and its evidence in one file, for CI artefacts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.asked import load, read_phase, say, show_json, stored
-from harness.cli.options import AsJson, File, PhaseName, Profiles
+from harness.cli.asked import load, read_phase, say, show_json
+from harness.cli.options import AsJson, File, PhaseName, Profiles, Store
 from harness.errors import ExitCode, UsageError
 
 
@@ -31,11 +33,13 @@ def bundle(
     ] = False,
     profiles: Profiles = "profiles",
     as_json: AsJson = False,
+    store: Store = "",
 ) -> int:
     """Pack a verdict with its approvals, overrides and evidence into one file, or unpack one.
 
-    `gonogo verify --verdict` takes the file as it is. The same files always give the same bundle; unpacking refuses
-    whatever is not exactly what the verdict names.
+    `gonogo verify --verdict` takes the file as it is. With --profile it is what the profile's store has, where it has one:
+    the approvals of others lie there. The same files always give the same bundle; unpacking refuses whatever is not
+    exactly what the verdict names.
     """
     from harness.verdict.bundle import open_bundle, pack
 
@@ -51,7 +55,10 @@ def bundle(
         else:
             say(f"unpacked to {folder}", "green")
         return ExitCode.GO
-    made = pack(_file(profile, phase, run, verdict, profiles), output, evidence=not no_evidence)
+    if store and not profile:
+        raise UsageError("--store is of --profile", hint="name the profile whose newest verdict is meant")
+    with _file(profile, phase, run, verdict, profiles, store) as file:
+        made = pack(file, output, evidence=not no_evidence)
     if as_json:
         show_json({"bundle": str(made.path), "files": made.files, "sha256": made.sha256})
     else:
@@ -59,9 +66,16 @@ def bundle(
     return ExitCode.GO
 
 
-def _file(profile: str, phase: str, run: Path | None, verdict: Path | None, profiles: str) -> Path:
+@contextmanager
+def _file(
+    profile: str, phase: str, run: Path | None, verdict: Path | None, profiles: str, store: str
+) -> Iterator[Path]:
+    """The verdict that is meant, beside its records and evidence."""
+    from harness.verdict.origin import verdict_from
     from harness.verdict.store import FILE
 
-    if verdict is not None:
-        return verdict
-    return run / FILE if run is not None else stored(load(profile, profiles), read_phase(phase))
+    if run is not None or verdict is not None:
+        yield verdict or (run or Path()) / FILE
+        return
+    with verdict_from(load(profile, profiles), read_phase(phase), store=store) as origin:
+        yield origin.path

@@ -18,10 +18,28 @@ from harness.verdict.refusal import Refusal, RefusedError
 from harness.verdict.statement import Verdict
 
 
+@dataclass(frozen=True)
+class Waits:
+    """What a deploy waits for: a moment (UTC), and how many approvals count of those that are required."""
+
+    not_before: datetime
+    approvals: int
+    required: int
+
+    def __str__(self) -> str:
+        return f"{min(self.approvals, self.required)} of {self.required} approvals"
+
+
 class WaitingError(RefusedError):
-    """Nothing is wrong with the verdict, but it may not be deployed, or not yet."""
+    """Nothing is wrong with the verdict, but it may not be deployed, or not yet; `waits` says for what, where that ends."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.PENDING
+
+    def __init__(
+        self, code: Refusal, message: str, verdict: Verdict, *, hint: str, waits: Waits | None = None
+    ) -> None:
+        super().__init__(code, message, verdict, hint=hint)
+        self.waits = waits
 
 
 @dataclass(frozen=True)
@@ -85,8 +103,8 @@ def demand(
     counted = [
         each for each in fresh if each not in starters and not overrode(override, each.record.by, each.keyid)
     ]
-    have = f"{min(len(counted), config.required)} of {config.required} approvals"
-    _hold_timer(verdict, config, now, have)
+    waits = Waits(not_before(verdict, config), len(counted), config.required)
+    _hold_timer(verdict, waits, now)
     if config.required and not starters.proven:
         raise RefusedError(
             Refusal.STARTER_UNPROVEN,
@@ -95,7 +113,7 @@ def demand(
             hint="name who signs in [policy.signing] signers",
         )
     if len(counted) < config.required:
-        _refuse(verdict, config, have=have, said=said, fresh=fresh, counted=counted)
+        _refuse(verdict, config, waits, said=said, fresh=fresh, counted=counted)
     return tuple(each.record for each in counted if isinstance(each.record, Approval))
 
 
@@ -134,25 +152,26 @@ def overrode(override: Attached | None, name: str, keyid: str) -> bool:
     return override.keyid == keyid or override.record.by.casefold() == name.casefold()
 
 
-def _hold_timer(verdict: Verdict, config: ApprovalConfig, now: datetime, have: str) -> None:
-    begins = not_before(verdict, config)
+def _hold_timer(verdict: Verdict, waits: Waits, now: datetime) -> None:
+    begins = waits.not_before
     if now >= begins:
         return
     left = math.ceil((begins - now).total_seconds())
-    approved = f"; {have}" if config.required else ""
+    approved = f"; {waits}" if waits.required else ""
     raise WaitingError(
         Refusal.TOO_EARLY,
         f"nothing deploys before {begins:%Y-%m-%d %H:%M:%S} UTC: {left // 60}m {left % 60:02}s left{approved}",
         verdict,
         hint="wait, and verify again",
+        waits=waits,
     )
 
 
 def _refuse(
     verdict: Verdict,
     config: ApprovalConfig,
+    waits: Waits,
     *,
-    have: str,
     said: Sequence[Attached],
     fresh: Sequence[Attached],
     counted: Sequence[Attached],
@@ -162,16 +181,16 @@ def _refuse(
     own = [each.record.by for each in fresh if each not in counted]
     old = [each.record for each in said if each not in fresh]
     if own:
-        why = f"{have}: {', '.join(own)} started the run or overrode it, and so does not count"
+        why = f"{waits}: {', '.join(own)} started the run or overrode it, and so does not count"
         code, hint = Refusal.SELF_APPROVED, f"another of {wanted} must approve it"
     elif old:
         first = old[0]
-        why = f"{have}: the one by {first.by} is from {first.at:%Y-%m-%d %H:%M:%S} UTC and counts no more"
+        why = f"{waits}: the one by {first.by} is from {first.at:%Y-%m-%d %H:%M:%S} UTC and counts no more"
         code, hint = (
             Refusal.APPROVAL_EXPIRED,
             f"approve it again: gonogo approve --profile {verdict.info.profile}",
         )
     else:
-        code, why = Refusal.APPROVAL_MISSING, f"{have} by {wanted}"
+        code, why = Refusal.APPROVAL_MISSING, f"{waits} by {wanted}"
         hint = f"gonogo approve --profile {verdict.info.profile} --as NAME --sign-with KEY"
-    raise WaitingError(code, why, verdict, hint=hint)
+    raise WaitingError(code, why, verdict, hint=hint, waits=waits)

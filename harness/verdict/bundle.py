@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from harness.errors import VerdictError
+from harness.errors import UsageError, VerdictError
 from harness.frozen import dataclass
 from harness.model import Decision, Evidence
 from harness.plain_files import LARGEST, open_plain, pieces, read_plain
@@ -91,6 +91,7 @@ def open_bundle(file: Path, into: Path) -> Path:
     Raises:
         VerdictError: it is no bundle, or holds something else than its verdict names; ``bundle``, or what is wrong
             with the verdict or the evidence.
+        UsageError: the folder is there already.
         StoreError: it could not be written.
     """
     try:
@@ -99,7 +100,7 @@ def open_bundle(file: Path, into: Path) -> Path:
             run = _unpack(file, Path(temporary))
             target = into / run.name
             if target.exists() or target.is_symlink():
-                raise StoreError(f"{target}: is there already", hint="name another folder")
+                raise UsageError(f"{target}: is there already", hint="name another folder")
             run.rename(target)
             return target
     except OSError as error:

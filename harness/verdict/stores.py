@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from harness.errors import VerdictError
+from harness.errors import UsageError, VerdictError
 from harness.frozen import dataclass
 from harness.model import Phase
 from harness.verdict.envelope import payload_of
@@ -95,15 +95,18 @@ def new_folder(into: Path, run_id: str) -> Path:
     """The folder that a run is copied to, which must not be there.
 
     Raises:
-        StoreError: it is, or the id is no name.
+        UsageError: it is.
+        StoreError: it cannot be made, or the id is no name.
     """
     require_name(run_id)
     target = into / run_id
     try:
         target.mkdir(parents=True)
+    except FileExistsError:
+        raise UsageError(f"{target}: is there already", hint="name another folder") from None
     except OSError as error:
         raise StoreError(
-            f"{target}: cannot be made: {error.strerror}", hint="name a folder that does not have it yet"
+            f"{target}: cannot be made: {error.strerror}", hint="name a folder that can be written"
         ) from error
     return target
 

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,10 @@ def verify(ask: Ask, *more: str) -> tuple[int, dict[str, Any]]:
 
 def test_approve_shows_what_it_is_about_and_verify_accepts_it(releases: Releases, ask: Ask) -> None:
     run = signed(releases)
-    assert verify(ask)[1]["code"] == "approval_missing"
+    told = verify(ask)[1]
+    assert told["code"] == "approval_missing"
+    assert (told["waits"]["approvals"], told["waits"]["required"]) == (0, 1)
+    assert datetime.fromisoformat(told["waits"]["not_before"]) <= datetime.now(UTC)
     code, out, err = approve(ask, BOB, "-p", "mine", "--comment", "go on")
     assert (code, err) == (0, "")
     assert out.startswith(f"GO: mine pre-deploy, run {run}, until 20")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from byte_flips import changes
-from harness.errors import ExitCode, GonogoError, VerdictError
+from harness.errors import ExitCode, GonogoError, UsageError, VerdictError
 from harness.verdict import bundle
 from harness.verdict.bundle import open_bundle, opened, pack
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
@@ -364,7 +364,7 @@ def test_a_record_that_is_not_about_the_verdict_is_refused(
 def test_what_is_there_is_not_overwritten(packed: Path, tmp_path: Path) -> None:
     folder = open_bundle(packed, tmp_path / "to")
     (folder / "mine").write_text("kept")
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(UsageError, match="is there already"):
         open_bundle(packed, tmp_path / "to")
     assert (folder / "mine").read_text() == "kept"
     (tmp_path / "file").write_text("")

@@ -290,3 +290,18 @@ def test_a_bug_is_an_error_with_its_traceback_and_no_secret(
     assert "Traceback" in told
     assert "RuntimeError: of postgresql://ana:****@db" in told
     assert told.endswith("this is a bug in gonogo; nothing is decided\n  → report it, with the lines above\n")
+
+
+def test_a_reader_that_stops_reading_is_no_bug() -> None:
+    """As with ``| head``: there is nobody left to be told."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    lines = "import sys; from harness.cli import main; sys.stdout.reconfigure(line_buffering=True); main()"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", lines, "profile", "show", "prod"],
+            stdout=writes, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(writes)
+    assert (done.returncode, done.stderr) == (ExitCode.ERROR, "")

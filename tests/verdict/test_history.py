@@ -18,7 +18,10 @@ from harness.verdict.bundle import pack
 from harness.verdict.envelope import PAYLOAD_TYPE, seal
 from harness.verdict.folder_store import FolderStore
 from harness.verdict.history import find, history, last_go
+from harness.verdict.record_format import About, Approval
+from harness.verdict.records import sign
 from harness.verdict.refusal import Refusal
+from harness.verdict.statement import parse
 from harness.verdict.store import FILE
 from harness.verdict.verify import Verified
 from release_parts import COMMIT, DIGEST, OTHER, SERIES, Releases
@@ -378,6 +381,24 @@ def test_verdicts_flaky(releases: Releases, share: FolderStore, ask: Answer) -> 
     assert run
 
 
+def test_a_bundle_of_a_profile_with_a_store_has_what_others_put_there(
+    releases: Releases, ask: Answer, verify: Verify, share: FolderStore
+) -> None:
+    """Approvals of other desks lie in the store, and not beside the run's own file."""
+    releases.write_profile(f'[store]\nuri = "{share.uri}"\n')
+    run = releases.run(store=share)
+    about = About.of(parse(releases.newest().read_bytes()))
+    by = Signer.make("bob")
+    share.attach(SERIES, run, "approval", sign(Approval(about, "bob", datetime.now(UTC)), by))
+    assert ask("bundle", "--profile", "mine", "-o", "b.tar.gz")[1].startswith("b.tar.gz: 4 files")
+    assert ask("bundle", "--run", str(releases.folder(run)), "-o", "c.tar.gz")[1].startswith(
+        "c.tar.gz: 3 files"
+    )
+    assert verify("--verdict", "b.tar.gz")["code"] == "go"
+    code, _, err = ask("bundle", "--run", str(releases.folder(run)), "--store", str(share.root), "-o", "d")
+    assert (code, "--store is of --profile" in err) == (64, True)
+
+
 def test_bundle_command_packs_and_opens(releases: Releases, ask: Answer, verify: Verify) -> None:
     run = releases.run()
     code, out, _ = ask("bundle", "--profile", "mine", "-o", "b.tar.gz")
@@ -394,7 +415,7 @@ def test_bundle_command_packs_and_opens(releases: Releases, ask: Answer, verify:
     assert json.loads(ask("bundle", "--open", "b.tar.gz", "-o", "too", "--json")[1]) == {
         "folder": f"too/{run}"
     }
-    assert ask("bundle", "--open", "b.tar.gz", "-o", "to")[0] == 12
+    assert ask("bundle", "--open", "b.tar.gz", "-o", "to")[0] == 64
     for wrong in ((), ("--profile", "mine", "--open", "b.tar.gz")):
         code, _, err = ask("bundle", "-o", "x", *wrong)
         assert code == 64

@@ -235,7 +235,7 @@ def test_a_fetched_run_has_all_that_its_verdict_names(
     assert folder == tmp_path / "to" / "r1"
     assert {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} == {FILE, PATH}
     assert (folder / FILE).read_bytes() == run.go
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(UsageError, match="is there already"):
         store.fetch(SERIES, "r1", tmp_path / "to")
     with pytest.raises(VerdictError, match="there is no run r9"):
         store.fetch(SERIES, "r9", tmp_path / "to")
