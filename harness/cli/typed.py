@@ -77,7 +77,9 @@ def run(named: list[str], given: list[str]) -> int:
     """Parse and run; wrong usage is `ExitCode.USAGE`, never one of pytest's codes."""
     try:
         code = build(*named)(given, prog_name="gonogo", standalone_mode=False)
-    except SystemExit as leaving:  # typer's own way out where nobody reads stdout any more, with a code of pytest's
+    except (
+        SystemExit
+    ) as leaving:  # typer's own way out where nobody reads stdout any more, with a code of pytest's
         if leaving.code == 1:
             return ExitCode.ERROR
         raise

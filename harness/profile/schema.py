@@ -312,7 +312,8 @@ class OverrideConfig(Section):
 class ReportsConfig(Section):
     """``[reports]``: where runs are written and how many are kept."""
 
-    path: Annotated[str, PLACE] = "reports"
+    path: str = "reports"
+    """Where, from the folder that the command runs in. No variable leads elsewhere: who verifies looks there too."""
     keep: int = Field(default=10, ge=1)
     """Runs kept for each profile and phase."""
 
@@ -325,7 +326,7 @@ class StoreConfig(Section):
 
     uri: str = Field(
         default="",
-        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?|file:///.+)?$",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?|file:///((?!%00|[?#]).)+)?$",
         fits="s3://bucket/prefix, or file:///folder with its whole path",
     )
     """``s3://bucket/prefix``, or ``file:///folder`` (a share); empty: the reports folder alone."""

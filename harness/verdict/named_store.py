@@ -63,11 +63,12 @@ def open_store(config: StoreConfig, *, region: str = "us-east-1") -> VerdictStor
     """
     uri = config.uri.rstrip("/")
     if uri.startswith(_FILE):
-        from urllib.parse import unquote, urlsplit
+        import os
+        from urllib.parse import unquote_to_bytes
 
         from harness.verdict.folder_store import FolderStore
 
-        return FolderStore(Path(unquote(urlsplit(uri).path)))
+        return FolderStore(Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(_FILE)))))
     from importlib.util import find_spec
 
     if find_spec("botocore") is None:
