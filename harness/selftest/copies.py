@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,6 +74,8 @@ class Copy:
     more: dict[str, Any] = field(default_factory=dict)
     """What is laid over the profile."""
     environ: dict[str, str] = field(default_factory=dict)
+    late: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """Gate -> what is done last before a run begins, when the application is what is released."""
     until: ExitStack = field(default_factory=ExitStack)
     """What is served to it until `close`."""
 
@@ -177,6 +179,8 @@ class Copy:
         self.write_profile()
         if self.lab.profile.app.require_clean:
             sample.commit(self.root / "app")
+        for arrange in self.late.values():
+            arrange()
         inherited = self.environment()
         if limit:  # measured runs write files of their own, which the limit would damage
             inherited = {name: value for name, value in inherited.items() if not name.startswith("COV")}

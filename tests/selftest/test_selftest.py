@@ -334,9 +334,9 @@ def test_git_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_clean_tree_is_demanded_and_had(tmp_path: Path) -> None:
     prod = load_profile("prod", tables(), folder=Path("profiles"), environ={})
-    rows = run_all(
-        Lab(prod, tmp_path, environ=_coverage()), [FAULTS["advisories-old"], FAULTS["advisories-few"]]
-    )
+    names = ("advisories-old", "advisories-few", "promotion-no-go", "promotion-missing")
+    rows = run_all(Lab(prod, tmp_path, environ=_coverage()), [FAULTS[name] for name in names])
+    assert not [row.fault.name for row in rows if row.skipped]
     assert {row.fault.name: row.came for row in rows if not row.caught} == {}
 
 
