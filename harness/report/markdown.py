@@ -178,7 +178,8 @@ def _list(title: str, cases: Sequence[Case]) -> list[str]:
     if not cases:
         return []
     rows = [
-        f"- {code(case.id)}" + (f" — {text(case.reason)}" if case.reason else _tries(case)) for case in cases
+        f"- {code(case.id)}" + (f" — {text(told)}" if (told := case.reason or case.tries) else "")
+        for case in cases
     ]
     return ["", f"## {title}", "", *rows]
 
@@ -186,11 +187,6 @@ def _list(title: str, cases: Sequence[Case]) -> list[str]:
 def _notes(notes: Sequence[Reason]) -> list[str]:
     rows = [f"- {text(note.text)} → {text(note.hint)}" for note in notes]
     return ["", "## Waivers to look at", "", *rows] if rows else []
-
-
-def _tries(case: Case) -> str:
-    attempts = case.result.attempts if case.result else ()
-    return f" — passed after {plural(len(attempts), 'attempt')}" if attempts else ""
 
 
 def _skips(groups: Sequence[SkipGroup]) -> list[str]:

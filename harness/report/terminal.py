@@ -224,7 +224,7 @@ class _Page:
         return Group(*lines)
 
     def _case(self, case: Case) -> RenderableType:
-        reason = case.reason or one_line(f"{len(case.result.attempts) if case.result else 0} attempts")
+        reason = case.reason or one_line(case.tries)
         return self._item(str(case.state), style(case.state), case.id, reason, case.hint)
 
     def _note(self, note: Reason) -> RenderableType:

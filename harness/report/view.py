@@ -91,6 +91,15 @@ class Case:
         """Whether a release could go with this."""
         return self.state not in PROBLEMS and (self.state is not State.SKIPPED or self.allowed)
 
+    @property
+    def tries(self) -> str:
+        """How often it was tried, and what the first try met; empty where it was tried once."""
+        attempts = self.result.attempts if self.result else ()
+        if not attempts:
+            return ""
+        first = attempts[0]
+        return f"passed after {len(attempts)} attempts; first {first.outcome}: {first.reason or 'no reason given'}"
+
 
 @dataclass(frozen=True)
 class GateView:

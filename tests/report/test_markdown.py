@@ -34,7 +34,7 @@ def test_a_bad_run(bad: Any, tmp_path: Path) -> None:
         "## Waivers to look at",
         "- waiver W-2 (ana, until 2026-03-01 09:30 UTC: it is known) does not hold → correct what it waived, and remove it",
         "- waiver W-3 (ana, until 2026-03-31 09:30 UTC: it is known) covered nothing in this run → remove it, or correct what it names",
-        "- <code>security.safety.retried</code> — passed after 2 attempts",
+        "- <code>security.safety.retried</code> — passed after 2 attempts; first failed: timed out",
         "| <code>load</code> | **blocked** by unit | NO_GO | 1 not run |  |",
         "<details><summary>Evidence: 2 files</summary>",
         "… 260 more lines",

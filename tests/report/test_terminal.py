@@ -78,7 +78,7 @@ def test_everything_of_a_bad_run_is_told(bad: Any) -> None:
         "waiver W-2 (ana, until 2026-03-01 09:30 UTC: it is known) does not hold",
         "is broad: it covers every",
         "passed security.safety.retried",
-        "2 attempts",
+        "passed after 2 attempts; first failed: timed out",
         "gates.load.scenarios = […]  (--set)",
         "ERROR (exit 12)",
     ):
