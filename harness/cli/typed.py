@@ -77,21 +77,18 @@ def run(named: list[str], given: list[str]) -> int:
     """Parse and run; wrong usage is `ExitCode.USAGE`, never one of pytest's codes."""
     try:
         code = build(*named)(given, prog_name="gonogo", standalone_mode=False)
-    except (
-        SystemExit
-    ) as leaving:  # typer's own way out where nobody reads stdout any more, with a code of pytest's
-        if leaving.code == 1:
-            return ExitCode.ERROR
-        raise
+    except SystemExit as leaving:
+        if leaving.code != 1:
+            raise
+        # Typer's own way out where nobody reads stdout any more; 1 is one of pytest's codes.
+        return ExitCode.ERROR
     except typer.Abort:
         return tell("interrupted", ExitCode.ERROR)
     except GonogoError as error:
         return tell(str(error), error.exit_code)
     except TyperException as error:
-        if (
-            type(error).__name__ == "NoArgsIsHelpError"
-        ):  # naming nothing asks for the help, which is printed already
-            return ExitCode.USAGE
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return ExitCode.USAGE  # naming nothing asks for the help, which is printed already
         context = getattr(error, "ctx", None)
         command = context.command_path if context else " ".join(["gonogo", *named])
         return tell(f"{error.format_message()}\n  → see `{command} --help`", ExitCode.USAGE)
