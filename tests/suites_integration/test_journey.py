@@ -285,7 +285,7 @@ def test_a_web_endpoint_that_is_gone_fails_the_request(world: World) -> None:
 
 @pytest.mark.slow
 def test_an_endpoint_that_answers_otherwise_fails_the_request(world: World) -> None:
-    failed(world.travel(path="/health", timeout=0.2), "1 of 8, request through the web endpoint", "405")
+    failed(world.travel(path="/health", timeout=2.0), "1 of 8, request through the web endpoint", "405")
 
 
 @pytest.mark.slow
@@ -299,14 +299,14 @@ def test_a_request_that_never_became_a_row_fails_there(world: World) -> None:
 
 @pytest.mark.slow
 def test_a_secret_that_does_not_exist_fails_the_row(world: World) -> None:
-    seen = world.travel(secret="nobody/knows", timeout=0.3)
+    seen = world.travel(secret="nobody/knows", timeout=2.0)
     assert seen.fault is not None
     assert "step 2 of 8, row in PostgreSQL: " in seen.fault.message
     assert [text for text in seen.left if "nobody/knows" in text], "what could not be looked up is told"
 
 
 def test_a_worker_that_is_stopped_fails_all_messages(world: World) -> None:
-    seen = world.travel(timeout=0.5)
+    seen = world.travel(timeout=2.0)
     fault = failed(seen, "3 of 8, messages on the 3 queues", *(f"{step} (waiting)" for step in QUEUES))
     assert "worker's logs" in fault.hint
     assert [line for line in seen.notes if QUEUES["github-workflow"] in line and "1 messages wait" in line]
@@ -464,7 +464,7 @@ def test_messages_of_others_are_given_back(world: World) -> None:
     url = sqs.get_queue_url(QueueName=QUEUES["github-workflow"])["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="others", MessageGroupId="o", MessageDeduplicationId="o")
     try:
-        failed(world.travel(timeout=0.3), "3 of 8, messages on the 3 queues")
+        failed(world.travel(timeout=2.0), "3 of 8, messages on the 3 queues")
         (kept,) = sqs.receive_message(QueueUrl=url)["Messages"]
         assert kept["Body"] == "others"
     finally:
