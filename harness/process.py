@@ -8,6 +8,7 @@ that left both (forked twice, ``setsid``) is known by a mark in its environment.
 *and* replaces its environment escapes; `harness.run.watcher`, the sub-reaper of the whole run, ends that one.
 """
 
+import math
 import os
 import select
 import signal
@@ -251,6 +252,15 @@ def _exited(pid: int, timeout: float) -> bool:
         except ProcessLookupError:
             return True
         stack.callback(os.close, descriptor)
-        poll = select.poll()
+        return bool(readable([descriptor], timeout))
+
+
+def readable(descriptors: Iterable[int], timeout: float | None = None) -> list[int]:
+    """Those of some descriptors that can be read, or are at their end, waited for up to `timeout` seconds.
+
+    Whatever their numbers: ``select.select`` takes none above 1,023, and a long-lived process may have as many.
+    """
+    poll = select.poll()
+    for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(timeout * 1000))
+    return [found for found, _ in poll.poll(None if timeout is None else math.ceil(max(0.0, timeout) * 1000))]

@@ -269,17 +269,36 @@ def aws(stack_url: str, credentials: str, make_profile: Callable[..., Profile]) 
 
 
 @pytest.fixture
-def owner(stack_url: str, credentials: str) -> Callable[[str], Any]:
+def owner(stack_url: str, credentials: str) -> Iterator[Callable[[str], Any]]:
     """Unguarded clients of the same account, to set things up."""
-    return owner_of(stack_url, credentials)
+    made = owner_of(stack_url, credentials)
+    yield made
+    made.close()
 
 
-def owner_of(url: str, account: str) -> Callable[[str], Any]:
-    """Unguarded clients of an account of an emulator."""
-    import boto3
+class Owner:
+    """Unguarded clients of an account of an emulator, one a service."""
 
-    session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test", region_name="us-east-1")
-    return lambda service: session.client(service, endpoint_url=url)  # type: ignore[call-overload]
+    def __init__(self, url: str, account: str) -> None:
+        import boto3
+
+        self._url, self._made = url, dict[str, Any]()
+        self._session: Any = boto3.Session(
+            aws_access_key_id=account, aws_secret_access_key="test", region_name="us-east-1"
+        )
+
+    def __call__(self, service: str) -> Any:
+        if service not in self._made:
+            self._made[service] = self._session.client(service, endpoint_url=self._url)
+        return self._made[service]
+
+    def close(self) -> None:
+        for client in self._made.values():
+            client.close()
+
+
+def owner_of(url: str, account: str) -> Owner:
+    return Owner(url, account)
 
 
 @dataclass

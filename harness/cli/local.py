@@ -1,7 +1,6 @@
 """``gonogo local``: the embedded stand-in in the foreground, and the faults it can be given."""
 
 import json
-import select
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -168,5 +167,6 @@ def _ended() -> Iterator[int]:
 
 def _wait(end: int, supervisor: int) -> bool:
     """Wait until we are told to end, or the supervisor is over; says whether it was the supervisor."""
-    ready, _, _ = select.select([end, supervisor], [], [])
-    return end not in ready
+    from harness.process import readable
+
+    return end not in readable([end, supervisor])

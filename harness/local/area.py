@@ -8,7 +8,6 @@ import ctypes
 import fcntl
 import os
 import secrets
-import select
 import shutil
 import signal
 import tempfile
@@ -17,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import ToolError
+from harness.process import readable
 
 NOBODY = 65534
 """The user that PostgreSQL runs as where we are root: it refuses to be root."""
@@ -132,7 +132,7 @@ def _end(pid: int, data: Path, within: float) -> None:
     try:
         if _is_server_of(pid, data):
             signal.pidfd_send_signal(handle, signal.SIGQUIT)
-            if not select.select([handle], [], [], within)[0]:
+            if not readable([handle], within):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
     finally:
         os.close(handle)

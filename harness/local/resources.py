@@ -3,11 +3,10 @@
 import json
 import time
 from collections.abc import Container, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from harness.aws.control import control_client
-from harness.frozen import dataclass
+from harness.frozen import dataclass, field
 from harness.local.plan import Instance, Plan, Queue, Service, Topic
 
 ALLOCATED = 20
@@ -24,21 +23,24 @@ class Emulator:
     endpoint_url: str
     region: str
     account: str
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - any service
         """A client of one service; made once."""
-        return _client(self, service)
+        if service not in self._clients:
+            self._clients[service] = control_client(
+                service, endpoint_url=self.endpoint_url, region=self.region, account=self.account
+            )
+        return self._clients[service]
+
+    def close(self) -> None:
+        """Close the connections of its clients."""
+        for client in self._clients.values():
+            client.close()
 
     def arn(self, service: str, name: str) -> str:
         """The ARN of a queue or topic, whether it exists or not."""
         return f"arn:aws:{service}:{self.region}:{self.account}:{name}"
-
-
-@cache
-def _client(emulator: Emulator, service: str) -> Any:  # noqa: ANN401 - any service
-    return control_client(
-        service, endpoint_url=emulator.endpoint_url, region=emulator.region, account=emulator.account
-    )
 
 
 @dataclass(frozen=True)

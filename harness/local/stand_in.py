@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from harness.errors import ToolError, UsageError
 from harness.frozen import dataclass
 from harness.local import faults as table
 from harness.local.plan import plan
+from harness.process import readable
 from harness.profile import Profile
 from harness.shapes import ValidationError
 
@@ -179,8 +179,8 @@ def _listen(
         raise AssertionError
     deadline, received = time.monotonic() + START_DEADLINE, b""
     while (left := deadline - time.monotonic()) > 0:
-        readable, _, _ = select.select([process.stdout], [], [], left)
-        piece = os.read(process.stdout.fileno(), 65536) if readable else b""
+        out = process.stdout.fileno()
+        piece = os.read(out, 65536) if readable([out], left) else b""
         if not piece:
             break
         *lines, received = (received + piece).split(b"\n")

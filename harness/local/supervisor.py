@@ -9,7 +9,6 @@ stays small.
 import json
 import os
 import secrets
-import select
 import signal
 import socket
 import subprocess
@@ -26,6 +25,7 @@ from harness.local import postgres
 from harness.local.area import area
 from harness.local.children import Children
 from harness.network import free_port
+from harness.process import readable
 
 DEADLINE = 30.0
 """Seconds that one step of starting may take."""
@@ -58,10 +58,10 @@ class Owner:
             Over: the end has come.
         """
         ends = (0, self._process, self._wake)
-        readable, _, _ = select.select([*ends, *descriptors], [], [], timeout)
-        if any(end in readable for end in ends):
+        found = readable([*ends, *descriptors], timeout)
+        if any(end in found for end in ends):
             raise Over
-        return readable
+        return found
 
     def until(self, true: Callable[[], bool], what: str) -> None:
         """Poll a condition; `Over` where the end comes first, an error where it takes too long."""

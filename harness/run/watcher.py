@@ -8,7 +8,6 @@ over or the front is gone; should the watcher itself be killed, the run is told 
 import contextlib
 import ctypes
 import os
-import select
 import signal
 import sys
 import time
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from harness.errors import ExitCode
+from harness.process import readable
 
 GRACE = 4.0
 """Seconds a run may use to stop what it started once it is told to end."""
@@ -90,12 +90,12 @@ def _wait(run: int, front: int) -> int | None:
     deadline: float | None = None
     watched = [descriptor, front]
     while True:
-        readable, _, _ = select.select(watched, [], [], 0.5)
+        found = readable(watched, 0.5)
         _reap_others(run)
-        if descriptor in readable:
+        if descriptor in found:
             _, status = os.waitpid(run, 0)
             return status if deadline is None else None
-        if front in readable:
+        if front in found:
             watched = [descriptor]
             deadline = time.monotonic() + GRACE
             os.kill(run, signal.SIGTERM)

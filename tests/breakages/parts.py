@@ -138,6 +138,7 @@ def world(
         resources.instance(aws, instance, credentials)
     makers.make_all(aws, wanted)
     with ExitStack() as later:
+        later.callback(aws.close)
         yield World(url, account, wanted, profile, owner, credentials, later=later)
 
 

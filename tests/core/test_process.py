@@ -1,6 +1,8 @@
 """Real programs, really ended: budgets, memory, stubborn children, daemons, interrupts."""
 
+import fcntl
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -16,7 +18,7 @@ import pytest
 
 from harness import process
 from harness.errors import ToolError
-from harness.process import MARK, Bound, Finished, end_tree, marked, run, tree_memory
+from harness.process import MARK, Bound, Finished, end_tree, marked, readable, run, tree_memory
 
 SLEEP = "import time; time.sleep(120)"
 IGNORE = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -357,3 +359,28 @@ def test_a_bound_says_which_of_its_bounds_is_broken() -> None:
     roomy = Bound(own, budget=60, memory=10**12)
     assert roomy.broken() is None
     assert roomy.peak > 1_000_000
+
+
+def test_descriptors_of_any_number_can_be_waited_for() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    reads, writes = os.pipe()
+    try:
+        high = fcntl.fcntl(reads, fcntl.F_DUPFD, 1500)
+        try:
+            assert readable([reads, high], 0.0) == []
+            os.write(writes, b"x")
+            assert readable([reads, high]) == [reads, high]
+        finally:
+            os.close(high)
+    finally:
+        os.close(reads)
+        os.close(writes)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_what_is_at_its_end_can_be_read() -> None:
+    reads, writes = os.pipe()
+    os.close(writes)
+    assert readable([reads], 5.0) == [reads]
+    os.close(reads)
