@@ -145,6 +145,12 @@ class SkipGroup:
     hint: str
     cases: tuple[Case, ...]
 
+    def repeats(self, other: "SkipGroup") -> bool:
+        """Whether it is the gate itself, saying what `other`, its checks, say."""
+        same = (self.gate, self.cause, self.allowed) == (other.gate, other.cause, other.allowed)
+        own = all(case.is_gate for case in self.cases) and not any(case.is_gate for case in other.cases)
+        return same and own and bool(other.reason) and self.reason.endswith(other.reason)
+
 
 @dataclass(frozen=True)
 class FailureGroup:
@@ -221,12 +227,13 @@ class View:
 
     @property
     def skip_groups(self) -> list[SkipGroup]:
-        """The skipped cases, told once for each gate, cause and reason."""
+        """The skipped cases, told once for each gate, cause and reason; of a gate, only what its checks do not tell."""
         groups: dict[tuple[str, str, bool, str, str], list[Case]] = {}
         for case in self.skips:
             key = (case.gate, str(case.cause or ""), case.allowed, case.reason, case.hint)
             groups.setdefault(key, []).append(case)
-        return [SkipGroup(*key, tuple(cases)) for key, cases in groups.items()]
+        found = [SkipGroup(*key, tuple(cases)) for key, cases in groups.items()]
+        return [group for group in found if not any(group.repeats(other) for other in found)]
 
     @property
     def thresholds(self) -> list[tuple[Case, ThresholdResult]]:

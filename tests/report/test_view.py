@@ -15,7 +15,7 @@ from harness.model import (
     Record,
     SessionEnd,
 )
-from harness.report.view import State, View, view
+from harness.report.view import Case, SkipGroup, State, View, view
 
 Decide = Callable[[Record], Any]
 
@@ -125,3 +125,18 @@ def test_a_gate_that_nobody_decided_on_says_so(good: Any) -> None:
     seen = view(replace(good.record, results=()), replace(good.decided, gates=(), reasons=()))
     first = seen.gates[0].cases[0]
     assert (first.state, first.reason) == (State.ERROR, "results came from a gate nobody expected")
+
+
+def test_a_gate_whose_checks_say_why_they_were_skipped_does_not_say_it_again() -> None:
+    def group(reason: str, *, gate: bool = False, cause: str = "no_credentials") -> SkipGroup:
+        case = Case("load" if gate else "load.x.y", "load", "", State.SKIPPED, reason, is_gate=gate)
+        return SkipGroup("load", cause, False, reason, "configure them", (case,))
+
+    checks = group("none are configured")
+    own = group("all 2 checks skipped (no_credentials): none are configured", gate=True)
+    assert own.repeats(checks)
+    assert not checks.repeats(own)
+    assert not own.repeats(own)
+    assert not own.repeats(group("none are configured", cause="unreachable"))
+    assert not group("integration was not proven", gate=True).repeats(checks)
+    assert not own.repeats(group(""))
