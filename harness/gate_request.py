@@ -190,11 +190,20 @@ def predecessors(profile: Profile, profiles: str) -> tuple[Profile, ...]:
     """The profiles that ``[gates.promotion] proven_in`` names, from the same folder.
 
     Raises:
-        UsageError: it names the profile itself.
+        UsageError: it names the profile itself, or a phase in which nothing is ever judged.
         ProfileError: one does not exist or does not validate.
     """
-    names = [name for name, _ in profile.gate("promotion", PromotionConfig).places]
-    return _others(profile, profiles, "[gates.promotion] proven_in", names)
+    key, places = "[gates.promotion] proven_in", profile.gate("promotion", PromotionConfig).places
+    found = _others(profile, profiles, key, (name for name, _ in places))
+    asked = any("promotion" in layer for layers in profile.phases.values() for layer in layers)
+    for other in found if asked else ():
+        for phase in (phase for name, phase in places if name == other.name):
+            if not other.phases.get(phase):
+                raise UsageError(
+                    f"{key} of profile {profile.name!r} names {other.name}/{phase}, where nothing is judged",
+                    hint=f"the phases of {other.name!r} with gates: {', '.join(other.phases) or 'none'}",
+                )
+    return found
 
 
 def _others(profile: Profile, profiles: str, key: str, names: Iterable[str]) -> tuple[Profile, ...]:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import ExitCode, ProfileError
+from harness.errors import ExitCode, GonogoError, ProfileError
 from harness.gates import tables
+from harness.profile import Profile
 from harness.profile.json_schema import profile_schema
 from harness.profile.loader import load_profile
 from harness.profile.problems import InvalidProfileError
@@ -86,7 +87,11 @@ def check(
 ) -> None:
     """Everything that is wrong with a profile and its waivers, at once; exit code 64 if there is anything."""
     folder = own_folder(str(profiles))
-    results = {name: _problems(name, folder, overrides) for name in names or available(folder)}
+    own = {name for name, path in available(folder).items() if path.parent == folder}
+    results = {
+        name: _problems(name, folder, overrides, others=bool(names) or name in own)
+        for name in names or available(folder)
+    }
     if as_json:
         _print_json(results)
     else:
@@ -126,7 +131,10 @@ def schema() -> None:
     _print_json(profile_schema(tables()))
 
 
-def _problems(name: str, folder: Path, overrides: Sequence[str]) -> list[dict[str, str]]:
+def _problems(
+    name: str, folder: Path, overrides: Sequence[str], *, others: bool = True
+) -> list[dict[str, str]]:
+    """What is wrong with a profile; with `others`, also with what it says of other profiles."""
     try:
         profile = load_profile(name, tables(), folder=folder, overrides=overrides)
     except InvalidProfileError as error:
@@ -136,7 +144,24 @@ def _problems(name: str, folder: Path, overrides: Sequence[str]) -> list[dict[st
     if profile.waivers_problem:
         hint = "`gonogo waivers check` names everything"
         return [{"source": "", "key": "policy.waivers", "text": f"{profile.waivers_problem}; {hint}"}]
-    return []
+    return _others_problems(profile, folder) if others else []
+
+
+def _others_problems(profile: Profile, folder: Path) -> list[dict[str, str]]:
+    """What is wrong with the other profiles that it names: a run of its gates would not begin."""
+    from harness.gate_request import counterparts, predecessors
+
+    found = []
+    for key, read in (
+        ("gates.integration.parity", counterparts),
+        ("gates.promotion.proven_in", predecessors),
+    ):
+        try:
+            read(profile, str(folder))
+        except GonogoError as error:
+            source = profile.settings[key].source
+            found.append({"source": source, "key": key, "text": f"{error.message}; {error.hint}"})
+    return found
 
 
 def _text(value: object) -> str:

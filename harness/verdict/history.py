@@ -79,11 +79,22 @@ def history(store: VerdictStore, series: Series) -> Iterator[Entry]:
     """
     newest = store.latest(series)
     newest_run = run_of(newest) if newest is not None else ""
+    kept = store.runs(series)
     if newest is not None and not newest_run:
         yield Entry(series, "(newest)", True, None, "the newest verdict cannot be read")
-    for run_id in store.runs(series):
+    elif newest is not None and newest_run not in kept:
+        yield _gone(series, newest_run, newest)
+    for run_id in kept:
         raw = store.verdict(series, run_id)
         yield _entry(series, run_id, raw, run_id == newest_run, store.records(series, run_id))
+
+
+def _gone(series: Series, run_id: str, newest: bytes) -> Entry:
+    """The newest run where it is not among those that are kept: begun after they were listed, if it is not over, or removed."""
+    entry = _entry(series, run_id, newest, True, ())
+    if entry.verdict is None or entry.verdict.decision is Decision.PENDING:
+        return entry
+    return Entry(series, run_id, True, None, "it is the newest, and its folder is gone")
 
 
 def _entry(series: Series, run_id: str, raw: bytes | None, newest: bool, records: tuple[str, ...]) -> Entry:
@@ -149,8 +160,10 @@ def last_go(store: VerdictStore, asked: Question, into: Path) -> Verified:
             )
     what = [f"{name}@{digest}" for name, digest in asked.subjects.items()]
     what += [asked.source] if asked.source else []
+    images = "".join(f" --image {name}@{digest}" for name, digest in asked.subjects.items())
     raise VerdictError(
         Refusal.MISSING.value,
         f"{store.uri}: no run of {series} is about {', '.join(what)}",
-        hint=f"run them for this release first: gonogo gate --profile {asked.profile.name} --phase {asked.phase}",
+        hint="run its gates for this release first: "
+        f"gonogo gate --profile {asked.profile.name} --phase {asked.phase}{images}",
     )

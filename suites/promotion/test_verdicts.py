@@ -31,5 +31,6 @@ def test_is_go(place: tuple[str, Phase], context: GateContext, check: Check) -> 
     check.evidence("verdict.intoto.json", raw, "application/vnd.in-toto+json")
     check.fact("run", verdict.info.run_id)
     check.fact("sha256", verdict.sha256)
+    check.fact("policy", verdict.info.policy_digest)
     check.fact("signed by", ", ".join(found.signers) or "nobody whom the profile names")
     check.fact("until", f"{found.expires:%Y-%m-%d %H:%M:%S} UTC")

@@ -102,6 +102,38 @@ def test_check_tells_of_waivers_that_no_run_could_use(run: Run, tmp_path: Path) 
     assert "`gonogo waivers check`" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ('gates.promotion.proven_in = ["stagin"]', "did you mean 'staging'"),
+        ('gates.promotion.proven_in = ["mine"]', "names 'mine' itself"),
+        ('gates.promotion.proven_in = ["mute"]', "names mute/pre-deploy, where nothing is judged"),
+        ('gates.integration.parity = ["stagin"]', "did you mean 'staging'"),
+    ],
+)
+def test_check_tells_of_other_profiles_that_no_run_could_ask(
+    run: Run, tmp_path: Path, key: str, says: str
+) -> None:
+    (tmp_path / "mute.toml").write_text('description = "Nothing yet"\n')
+    (tmp_path / "mine.toml").write_text(f'{key}\nphases.pre-deploy = [["promotion", "integration"]]\n')
+    for names in (("mine",), ()):
+        result = run("check", *names)
+        assert result.exit_code == ExitCode.USAGE
+        assert f"mine: 1 to correct\n  mine.toml:1: {key.partition(' =')[0]}: " in result.stdout
+        assert says in result.stdout
+
+
+def test_check_of_all_leaves_a_shipped_profile_alone_whose_other_is_replaced(
+    run: Run, tmp_path: Path
+) -> None:
+    """Who writes a ``staging`` of their own may have no use for the shipped ``prod``."""
+    (tmp_path / "staging.toml").write_text('description = "Ours"\nphases.pre-deploy = [["lint"]]\n')
+    assert run("check").exit_code == 0
+    named = run("check", "prod")
+    assert named.exit_code == ExitCode.USAGE
+    assert "names staging/post-deploy, where nothing is judged" in named.stdout
+
+
 def test_show_cuts_no_key_on_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.cli.profile._WIDE", 60)
     out = run("show", "staging").stdout

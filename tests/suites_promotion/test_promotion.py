@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,6 +47,8 @@ class Next:
     """The environment that comes after, in the same repository as the one before."""
 
     releases: Releases
+    hint: str = ""
+    """What the last check said to do."""
 
     def profile(self, text: str = NEXT) -> Profile:
         folder = self.releases.root / "profiles"
@@ -69,6 +72,7 @@ class Next:
             suite("verdicts", "promotion").test_is_go(("mine", Phase.PRE_DEPLOY), context, check)
         except Ended as ended:
             found = ended
+            self.hint = ended.hint
         else:
             return Outcome.PASSED, "", check
         assert found.hint
@@ -93,6 +97,7 @@ def test_a_go_of_the_same_images_is_a_proof_and_is_kept(releases: Releases, afte
     outcome, why, check = after.judge(after.context(source="e" * 40))
     assert (outcome, why) == (Outcome.PASSED, ""), "images are asked about by their digests alone"
     assert check.facts["run"] == run
+    assert check.facts["policy"] == _digest(releases.profile)
     (evidence,) = check.files
     assert (check.folder / evidence.path).read_bytes() == releases.newest().read_bytes()
 
@@ -111,6 +116,7 @@ def test_a_release_that_was_never_judged_there_is_not_proven(releases: Releases,
         assert outcome is Outcome.INCONCLUSIVE
         assert f"no run of mine/pre-deploy is about api@{DIGEST}" in why
         assert why.endswith(Cause.UNAVAILABLE)
+        assert after.hint.endswith(f"gonogo gate --profile mine --phase pre-deploy --image api@{DIGEST}")
         assert not check.files
         releases.run(digest=OTHER)
 
@@ -185,6 +191,29 @@ def test_a_damaged_later_run_leaves_no_proof(releases: Releases, after: Next) ->
     assert (outcome, "may be about this release" in why) == (Outcome.FAILED, True)
 
 
+def test_a_no_go_whose_folder_is_gone_does_not_leave_the_go_before_it(
+    releases: Releases, after: Next
+) -> None:
+    releases.run()
+    later = releases.run(FAILS)
+    shutil.rmtree(releases.folder(later))
+    outcome, why, _ = after.judge(after.context())
+    assert outcome is Outcome.FAILED
+    assert f"run {later} of mine/pre-deploy is damaged (it is the newest, and its folder is gone)" in why
+
+
+def test_a_run_that_begins_while_they_are_read_is_asked_like_any_other(
+    releases: Releases, after: Next
+) -> None:
+    releases.run()
+    begun = releases.run(ended=False)
+    shutil.rmtree(releases.folder(begun))
+    assert after.judge(after.context())[0] is Outcome.PASSED, "it has resolved no image yet"
+    outcome, why, _ = after.judge(after.context(images=False))
+    assert outcome is Outcome.INCONCLUSIVE, "but it is about this source"
+    assert begun in why
+
+
 def test_the_session_judges_it_with_what_it_is_told(releases: Releases, after: Next) -> None:
     """As a run does it: the context goes through its file to another process."""
     releases.run()
@@ -246,6 +275,7 @@ def test_places_are_a_profile_and_a_phase() -> None:
     [
         ("next", UsageError, r"\[gates.promotion\] proven_in of profile 'next' names 'next' itself"),
         ("nobody", ProfileError, "nobody"),
+        ("mine/post-deploy", UsageError, "'next' names mine/post-deploy, where nothing is judged"),
     ],
 )
 def test_who_names_itself_or_nobody_is_told_before_the_run(
@@ -254,6 +284,16 @@ def test_who_names_itself_or_nobody_is_told_before_the_run(
     after.profile(NEXT.replace('"mine"', f'"{named}"'))
     with pytest.raises(error, match=says):
         validate(Request("next"))
+
+
+def test_a_phase_matters_where_the_gate_runs(after: Next) -> None:
+    text = NEXT.replace('"mine"', '"mine/post-deploy"')
+    unasked = after.profile(text.replace('[["promotion"]]', '[["lint"]]'))
+    folder = str(after.releases.root / "profiles")
+    assert [each.name for each in predecessors(unasked, folder)] == ["mine"]
+    with pytest.raises(UsageError, match="nothing is judged") as told:
+        predecessors(after.profile(text), folder)
+    assert told.value.hint == "the phases of 'mine' with gates: pre-deploy"
 
 
 def test_production_demands_what_staging_proved_before_and_after_its_deploy() -> None:
