@@ -1,6 +1,6 @@
 """Earlier runs: the GO verdicts of the folder store, for what compares a run with one; and a store's whole history."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import VerdictError
@@ -84,6 +84,8 @@ def history(store: VerdictStore, series: Series) -> Iterator[Entry]:
         yield Entry(series, "(newest)", True, None, "the newest verdict cannot be read")
     elif newest is not None and newest_run not in kept:
         yield _gone(series, newest_run, newest)
+    elif newest is None and kept:
+        yield Entry(series, "(newest)", True, None, "the newest verdict is gone")
     for run_id in kept:
         raw = store.verdict(series, run_id)
         yield _entry(series, run_id, raw, run_id == newest_run, store.records(series, run_id))
@@ -135,6 +137,18 @@ def find(store: VerdictStore, run_id: str, profile: str = "") -> Series:
     raise missing_run(store.uri, run_id)
 
 
+def _newest_first(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The run that the store holds for the newest, before those whose machines' clocks, and so their ids, were ahead of its own."""
+    ahead: list[Entry] = []
+    for entry in (found := iter(entries)):
+        if entry.newest:
+            yield entry
+            break
+        ahead.append(entry)
+    yield from ahead
+    yield from found
+
+
 def last_go(store: VerdictStore, asked: Question, into: Path) -> Verified:
     """The verdict of a profile's last run that speaks of exactly what is asked, when it is a GO by that profile.
 
@@ -147,7 +161,7 @@ def last_go(store: VerdictStore, asked: Question, into: Path) -> Verified:
         GonogoError: the store could not be asked.
     """
     series = Series(asked.profile.name, asked.phase)
-    for entry in history(store, series):
+    for entry in _newest_first(history(store, series)):
         if entry.verdict is None:
             raise VerdictError(
                 Refusal.UNREADABLE.value,

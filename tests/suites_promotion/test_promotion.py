@@ -202,6 +202,29 @@ def test_a_no_go_whose_folder_is_gone_does_not_leave_the_go_before_it(
     assert f"run {later} of mine/pre-deploy is damaged (it is the newest, and its folder is gone)" in why
 
 
+def test_the_newest_decides_though_the_clock_of_its_machine_was_behind(
+    releases: Releases, after: Next
+) -> None:
+    """Ids are times: the later run has the smaller one."""
+    releases.runs = ["", ""]
+    releases.run()
+    (ahead,), releases.runs = releases.runs[2:], []
+    releases.run(digest=OTHER)
+    assert after.judge(after.context())[0] is Outcome.PASSED, "the newest is about something else"
+    assert releases.run(FAILS) < ahead
+    outcome, why, _ = after.judge(after.context())
+    assert outcome is Outcome.FAILED
+    assert why.startswith("mine/pre-deploy: the verdict is NO_GO")
+
+
+def test_a_store_without_its_newest_leaves_no_proof(releases: Releases, after: Next) -> None:
+    """A run that cannot begin for want of room removes it."""
+    releases.run()
+    releases.newest().unlink()
+    outcome, why, _ = after.judge(after.context())
+    assert (outcome, "the newest verdict is gone" in why) == (Outcome.FAILED, True)
+
+
 def test_a_run_that_begins_while_they_are_read_is_asked_like_any_other(
     releases: Releases, after: Next
 ) -> None:
