@@ -1,5 +1,6 @@
 """A `VerdictStore` in a folder: the reports folder of this machine, or a share that is laid out like one."""
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,6 +153,8 @@ def _copy(source: Path, target: Path, most: int) -> str:
     except OSError as error:
         raise StoreError(
             f"{source}: cannot be copied to {target}: {error.strerror}",
-            hint="make room, or set the permissions right",
+            hint="it is not what was written first; find out who changed it"
+            if error.errno == errno.EFBIG
+            else "make room, or set the permissions right",
         ) from error
     return digest.hexdigest()

@@ -438,8 +438,9 @@ def test_evidence_that_was_changed_after_the_run_is_not_kept(tmp_path: Path, mak
     run.begin(share)
     with pytest.raises(StoreError, match="not what the verdict rests on"):
         share.finish(SERIES, "r1", run.go, run.folder_with(b"99 passed\n"))
-    with pytest.raises(StoreError, match="larger than 10 bytes"):
+    with pytest.raises(StoreError, match="larger than 10 bytes") as told:
         share.finish(SERIES, "r1", run.go, run.folder_with(EVIDENCE * 2))
+    assert told.value.hint.endswith("find out who changed it"), "no want of room"
     assert newest(share) == ("r1", Decision.PENDING)
 
 
