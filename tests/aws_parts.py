@@ -377,4 +377,4 @@ def until_true(condition: Callable[[], bool], seconds: float = 15) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
+        time.sleep(0.01)  # whatever the condition is, it tells nobody when it comes true

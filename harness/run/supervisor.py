@@ -113,9 +113,8 @@ class Supervisor:
             else:
                 running.append(self._start(gate))
         while running:
-            time.sleep(
-                _POLL
-            )  # the ledger, memory and several processes at once: no one event tells of all three
+            # The ledger, memory and several processes at once: no one event tells of all three.
+            time.sleep(_POLL)
             self._read()
             for each in list(running):
                 if (run := self._look_at(each)) is not None:

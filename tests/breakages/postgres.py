@@ -72,7 +72,7 @@ def _slow_network(world: World) -> None:
     def pump(source: socket.socket, target: socket.socket, delay: float) -> None:
         try:
             while data := source.recv(65536):
-                time.sleep(delay)
+                time.sleep(delay)  # this is the breakage: a network that is slow
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:

@@ -247,28 +247,22 @@ def test_a_deploy_step_imports_what_verifying_takes_and_no_more(tmp_path: Path) 
     assert "harness.aws.rds" not in kinds, "a kind that no profile names is known by its name"
 
 
+def verify_in(folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "harness.cli", "verify", "-p", "mine", f"--image=api@{DIGEST}"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
 def test_what_a_profile_names_is_imported_and_a_wrong_name_is_still_told(tmp_path: Path) -> None:
     releases = Releases(tmp_path)
     releases.write_profile('\n[[rds.instances]]\nidentifer = "main"\n')
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "verify", "-p", "mine", f"--image=api@{DIGEST}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = verify_in(tmp_path)
     assert done.returncode == ExitCode.USAGE
     assert "rds.instances[0].identifer: unknown key 'identifer'; did you mean 'identifier'?" in done.stderr
     releases.write_profile("\n[[rds.instnces]]\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "verify", "-p", "mine", f"--image=api@{DIGEST}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = verify_in(tmp_path)
+    assert done.returncode == ExitCode.USAGE
     assert "rds.instnces: unknown key 'instnces'; did you mean 'instances'?" in done.stderr
 
 
